@@ -1,0 +1,3 @@
+module github.com/mavera-gateway/mavera-gateway
+
+go 1.26.0
