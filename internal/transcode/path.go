@@ -1,0 +1,121 @@
+package transcode
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+)
+
+// A template is a path of google.api.http. Only the forms that Mavera's routes
+// need are taken: literals and variables of one segment.
+//
+//	Template = Segment { Segment } ;
+//	Segment  = "/" ( LITERAL | "{" FIELD "}" ) ;
+//
+// (google/api/http.proto has more: wildcards, sub-templates, verbs.)
+type template struct {
+	literals  []string // literals[i] stands in front of variables[i]; the last one ends the path
+	variables []string
+}
+
+func parseTemplate(s string) (template, error) {
+	var t template
+	if !strings.HasPrefix(s, "/") {
+		return t, fmt.Errorf("path %q does not start with '/'", s)
+	}
+	literal := ""
+	for _, segment := range strings.Split(s[1:], "/") {
+		name, isVariable := strings.CutPrefix(segment, "{")
+		if !isVariable {
+			if segment == "" || strings.Trim(segment, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
+				return t, fmt.Errorf("path %q: segment %q is no literal", s, segment)
+			}
+			literal += "/" + segment
+			continue
+		}
+		name, closed := strings.CutSuffix(name, "}")
+		if !closed || name == "" || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789_") != "" {
+			return t, fmt.Errorf("path %q: segment %q is no variable of one segment", s, segment)
+		}
+		t.literals = append(t.literals, literal+"/")
+		t.variables = append(t.variables, name)
+		literal = ""
+	}
+	t.literals = append(t.literals, literal)
+	return t, nil
+}
+
+// route is the path without the names of its variables: two RPCs with the same
+// one could not be told apart.
+func (t template) route() string { return strings.Join(t.literals, "{}") }
+
+// collection names what the last variable picks from: "workspaces/members" for
+// /workspaces/{id}/members/{user_id}. Without a variable it is empty.
+func (t template) collection() string {
+	parts := make([]string, len(t.variables))
+	for i := range t.variables {
+		parts[i] = strings.Trim(t.literals[i], "/")
+	}
+	return strings.Join(parts, "/")
+}
+
+// expand fills in the variables, which checkID has let through.
+func (t template) expand(values []string) string {
+	var b strings.Builder
+	for i, v := range values {
+		b.WriteString(t.literals[i])
+		b.WriteString(url.PathEscape(v))
+	}
+	b.WriteString(t.literals[len(values)])
+	return b.String()
+}
+
+var (
+	errIDEmpty   = errors.New("must not be empty")
+	errIDSlash   = errors.New("must not hold a slash, a backslash or their escaped forms")
+	errIDDots    = errors.New(`must not be "." or ".."`)
+	errIDControl = errors.New("must not hold control characters")
+)
+
+// checkID refuses ids that could make the path lead elsewhere. Escaping is not
+// enough: proxies and servers are known to unescape a path, once or twice, before
+// they normalise and route it (RFC 3986 section 6.2.2 permits the former), and
+// then "a%2F..%2Fusage" is another route. What is left is escaped.
+func checkID(id string) error {
+	if id == "" {
+		return errIDEmpty
+	}
+	for {
+		if strings.ContainsAny(id, `/\`) {
+			return errIDSlash
+		}
+		if id == "." || id == ".." {
+			return errIDDots
+		}
+		if strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+			return errIDControl
+		}
+		plain := unescapeValid(id)
+		if plain == id {
+			return nil
+		}
+		id = plain
+	}
+}
+
+// unescapeValid replaces the valid %XX of s and leaves the others.
+func unescapeValid(s string) string {
+	var b strings.Builder
+	for i := 0; i < len(s); i++ {
+		if s[i] == '%' && i+2 < len(s) {
+			if c, err := url.PathUnescape(s[i : i+3]); err == nil {
+				b.WriteString(c)
+				i += 2
+				continue
+			}
+		}
+		b.WriteByte(s[i])
+	}
+	return b.String()
+}

@@ -1,0 +1,261 @@
+package transcode
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"google.golang.org/genproto/googleapis/api/annotations"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
+	"google.golang.org/protobuf/types/descriptorpb"
+
+	optionsv1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/options/v1"
+)
+
+// Idempotency says what a repeated call does (RFC 9110 section 9.2).
+type Idempotency int
+
+// The levels, from the standard option idempotency_level.
+const (
+	NonIdempotent Idempotency = iota // unset: a repeat may do it twice
+	Idempotent                       // IDEMPOTENT: a repeat changes nothing more
+	Safe                             // NO_SIDE_EFFECTS: it changes nothing at all
+)
+
+func (i Idempotency) String() string {
+	return [...]string{"non-idempotent", "idempotent", "safe"}[i]
+}
+
+// A Plan is one RPC, compiled: all that the gateway needs to know about it. It
+// does not change once it is made.
+type Plan struct {
+	// Procedure is the full gRPC method, "/mavera.v1.PersonasService/GetPersona".
+	Procedure string
+	// Service is the full name of the service, "mavera.v1.PersonasService".
+	Service string
+	// RPC is the name of the method, "GetPersona".
+	RPC string
+	// HTTPMethod and Route are the upstream route, "GET" and "/personas/{id}".
+	HTTPMethod, Route string
+	// Family is the group of endpoints that share limits.
+	Family string
+	// Idempotency is what a repeated call does.
+	Idempotency Idempotency
+	// Billed says whether a call can cost credits.
+	Billed bool
+	// AttemptTimeout bounds one upstream attempt.
+	AttemptTimeout time.Duration
+	// TotalTimeout bounds the call when the caller has set no deadline.
+	TotalTimeout time.Duration
+
+	template      template
+	input, output *message
+	inputType     protoreflect.MessageType
+	hasBody       bool
+	pathFields    []*field
+	queryFields   []*field
+	bodyFields    []*field
+	updateMask    *field
+	paging        *paging
+	pageSize      *field
+	pageToken     *field
+}
+
+// NewInput returns an empty request message of the RPC.
+func (p *Plan) NewInput() proto.Message { return p.inputType.New().Interface() }
+
+// Compile makes the plans of all unary RPCs of the services, in their order. Every
+// mistake in the protos is reported, each with the RPC and the field it is about.
+func Compile(services ...protoreflect.ServiceDescriptor) ([]*Plan, error) {
+	types := &schemas{
+		messages: make(map[protoreflect.FullName]*message),
+		enums:    make(map[protoreflect.FullName]*enum),
+	}
+	var plans []*Plan
+	var errs []error
+	routes := make(map[string]string)
+	for _, service := range services {
+		for i := range service.Methods().Len() {
+			method := service.Methods().Get(i)
+			p, err := types.plan(method)
+			if err != nil {
+				errs = append(errs, fmt.Errorf("rpc %s: %w", method.FullName(), err))
+				continue
+			}
+			route := p.HTTPMethod + " " + p.template.route()
+			if other, taken := routes[route]; taken {
+				errs = append(errs, fmt.Errorf("rpc %s: has the route of %s, %s %s", method.FullName(), other, p.HTTPMethod, p.Route))
+			}
+			routes[route] = string(method.FullName())
+			plans = append(plans, p)
+		}
+	}
+	return plans, errors.Join(errs...)
+}
+
+func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
+	if method.IsStreamingClient() || method.IsStreamingServer() {
+		return nil, errors.New("streams have no plan")
+	}
+	p := &Plan{
+		Service: string(method.Parent().FullName()),
+		RPC:     string(method.Name()),
+	}
+	p.Procedure = "/" + p.Service + "/" + p.RPC
+	rule, err := p.route(method)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.call(method); err != nil {
+		return nil, err
+	}
+	if p.input, err = s.message(method.Input()); err != nil {
+		return nil, err
+	}
+	if p.output, err = s.message(method.Output()); err != nil {
+		return nil, err
+	}
+	if p.output.shape != shapeObject && p.output.shape != shapePage {
+		return nil, errors.New("the answer must be an object")
+	}
+	if p.inputType, err = protoregistry.GlobalTypes.FindMessageByName(method.Input().FullName()); err != nil {
+		return nil, fmt.Errorf("no Go type for %s: %w", method.Input().FullName(), err)
+	}
+	switch rule.GetBody() {
+	case "":
+	case "*":
+		p.hasBody = true
+	default:
+		return nil, fmt.Errorf("body %q: only \"*\" or none", rule.GetBody())
+	}
+	if p.hasBody && (p.HTTPMethod == http.MethodGet || p.HTTPMethod == http.MethodDelete) {
+		return nil, fmt.Errorf("%s has no body", p.HTTPMethod)
+	}
+	return p, p.assign()
+}
+
+// route reads google.api.http.
+func (p *Plan) route(method protoreflect.MethodDescriptor) (*annotations.HttpRule, error) {
+	rule, _ := proto.GetExtension(method.Options(), annotations.E_Http).(*annotations.HttpRule)
+	switch pattern := rule.GetPattern().(type) {
+	case *annotations.HttpRule_Get:
+		p.HTTPMethod, p.Route = http.MethodGet, pattern.Get
+	case *annotations.HttpRule_Post:
+		p.HTTPMethod, p.Route = http.MethodPost, pattern.Post
+	case *annotations.HttpRule_Put:
+		p.HTTPMethod, p.Route = http.MethodPut, pattern.Put
+	case *annotations.HttpRule_Patch:
+		p.HTTPMethod, p.Route = http.MethodPatch, pattern.Patch
+	case *annotations.HttpRule_Delete:
+		p.HTTPMethod, p.Route = http.MethodDelete, pattern.Delete
+	default:
+		return nil, errors.New("option (google.api.http) is missing")
+	}
+	if len(rule.GetAdditionalBindings()) > 0 || rule.GetResponseBody() != "" {
+		return nil, errors.New("option (google.api.http): additional_bindings and response_body have no meaning here")
+	}
+	var err error
+	p.template, err = parseTemplate(p.Route)
+	return rule, err
+}
+
+// call reads (mavera.options.v1.call) and idempotency_level.
+func (p *Plan) call(method protoreflect.MethodDescriptor) error {
+	call, _ := proto.GetExtension(method.Options(), optionsv1.E_Call).(*optionsv1.Call)
+	switch {
+	case call == nil:
+		return errors.New("option (mavera.options.v1.call) is missing")
+	case call.GetFamily() == "":
+		return errors.New("option (mavera.options.v1.call) names no family")
+	case call.GetAttemptTimeout().AsDuration() <= 0:
+		return errors.New("option (mavera.options.v1.call) has no attempt_timeout")
+	case call.GetTotalTimeout().AsDuration() < call.GetAttemptTimeout().AsDuration():
+		return errors.New("option (mavera.options.v1.call): total_timeout is below attempt_timeout")
+	}
+	p.Family, p.Billed = call.GetFamily(), call.GetBilled()
+	p.AttemptTimeout, p.TotalTimeout = call.GetAttemptTimeout().AsDuration(), call.GetTotalTimeout().AsDuration()
+
+	opts, _ := method.Options().(*descriptorpb.MethodOptions)
+	switch opts.GetIdempotencyLevel() {
+	case descriptorpb.MethodOptions_NO_SIDE_EFFECTS:
+		p.Idempotency = Safe
+	case descriptorpb.MethodOptions_IDEMPOTENT:
+		p.Idempotency = Idempotent
+	case descriptorpb.MethodOptions_IDEMPOTENCY_UNKNOWN:
+		p.Idempotency = NonIdempotent
+	}
+	if (p.HTTPMethod == http.MethodGet) != (p.Idempotency == Safe) {
+		return fmt.Errorf("%s with idempotency_level %s", p.HTTPMethod, opts.GetIdempotencyLevel())
+	}
+	if paging := call.GetPaging(); paging != nil {
+		p.paging = compilePaging(paging)
+	}
+	return nil
+}
+
+// assign decides for every field of the request where it travels.
+func (p *Plan) assign() error {
+	for _, name := range p.template.variables {
+		f := p.input.named(name)
+		if f == nil || f.kind != protoreflect.StringKind || f.list {
+			return fmt.Errorf("path variable %q is no string field of %s", name, p.input.desc.Name())
+		}
+		if slices.Contains(p.pathFields, f) {
+			return fmt.Errorf("path variable %q occurs twice", name)
+		}
+		p.pathFields = append(p.pathFields, f)
+	}
+	for _, f := range p.input.fields {
+		switch name := f.desc.Name(); {
+		case slices.Contains(p.pathFields, f):
+		case name == "page_size":
+			p.pageSize = f
+		case name == "page_token":
+			p.pageToken = f
+		case name == "update_mask":
+			p.updateMask = f
+		case p.hasBody:
+			p.bodyFields = append(p.bodyFields, f)
+		case f.msg != nil || f.mapped || f.rawJSON:
+			return fmt.Errorf("field %s cannot travel in a query", name)
+		default:
+			p.queryFields = append(p.queryFields, f)
+		}
+	}
+	if p.updateMask != nil && (p.HTTPMethod != http.MethodPatch || p.updateMask.msg == nil || p.updateMask.desc.Message().FullName() != "google.protobuf.FieldMask") {
+		return errors.New("update_mask is a google.protobuf.FieldMask of a PATCH")
+	}
+	if p.hasBody && p.input.extra == nil {
+		return fmt.Errorf("%s lacks %s", p.input.desc.Name(), additionalName)
+	}
+	return p.checkPaging()
+}
+
+func (p *Plan) checkPaging() error {
+	asked := p.pageSize != nil && p.pageToken != nil
+	if (p.pageSize != nil || p.pageToken != nil) != asked || asked != (p.paging != nil) {
+		return errors.New("page_size, page_token and the option paging go together")
+	}
+	if !asked {
+		return nil
+	}
+	page := p.output
+	if p.paging.field != "" {
+		f := p.output.named(p.paging.field)
+		if f == nil || f.msg == nil {
+			return fmt.Errorf("paging: %s has no field %q", p.output.desc.Name(), p.paging.field)
+		}
+		page = f.msg
+	}
+	if page.shape != shapePage {
+		return fmt.Errorf("paging: %s is no page", page.desc.Name())
+	}
+	if p.paging.envelope == optionsv1.Paging_ENVELOPE_UNSPECIFIED {
+		return errors.New("paging: the envelope is missing")
+	}
+	return nil
+}

@@ -1,0 +1,328 @@
+package transcode
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"google.golang.org/protobuf/encoding/protowire"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+
+	optionsv1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/options/v1"
+)
+
+// additionalName is the field that keeps what a message does not model.
+const additionalName protoreflect.Name = "additional_fields"
+
+// shape is how a message stands in JSON.
+type shape int
+
+const (
+	shapeObject shape = iota // an object, key by key
+	shapeUnion               // the value of the one set member
+	shapeList                // an array
+	shapePage                // a list envelope of the upstream
+	shapeStruct              // google.protobuf.Struct: any object
+	shapeValue               // google.protobuf.Value: any value
+	shapeTime                // google.protobuf.Timestamp: Unix seconds or ISO 8601
+)
+
+// message is what the codec knows about a message.
+type message struct {
+	desc  protoreflect.MessageDescriptor
+	shape shape
+
+	fields []*field          // in order of declaration, without additional_fields
+	byKey  map[string]*field // JSON key or alias to field
+	extra  *field            // additional_fields, or nil
+
+	shorthand     *field // the field that a plain string stands for, or nil
+	discriminator string // of a union
+	untagged      *field // member of a union without a discriminator, or nil
+	byTag         map[string]*field
+	text, number  *field // members of a union by JSON type, or nil
+	boolean, list *field
+	objects       []*field
+	item          *field     // the field of a list, or the rows of a page
+	page          pageFields // of a page
+}
+
+// field is what the codec knows about a field.
+type field struct {
+	desc  protoreflect.FieldDescriptor
+	key   string // JSON key
+	label []byte // "key":
+	tag   []byte // tag of the wire format, of type bytes for packed lists
+	index int    // position in the message, for the set of keys seen
+
+	kind     protoreflect.Kind
+	list     bool
+	mapped   bool     // a map with string keys
+	implicit bool     // a scalar without presence: zero is not sent
+	msg      *message // of a message field, also as map value
+	enum     *enum    // of an enum field, also as map value
+	value    *field   // of a map field: the value
+
+	rawJSON      bool
+	credits      bool
+	nullIfUnset  bool
+	valueIfUnset string
+	memberTag    string // value of the discriminator
+}
+
+// enum knows the spellings of an enum.
+type enum struct {
+	byWord map[string]protoreflect.EnumNumber // lower-case
+	words  map[protoreflect.EnumNumber]string
+}
+
+// schemas compiles messages, each once; they may refer to themselves.
+type schemas struct {
+	messages map[protoreflect.FullName]*message
+	enums    map[protoreflect.FullName]*enum
+}
+
+func (s *schemas) message(desc protoreflect.MessageDescriptor) (*message, error) {
+	if m, ok := s.messages[desc.FullName()]; ok {
+		return m, nil
+	}
+	m := &message{desc: desc}
+	s.messages[desc.FullName()] = m
+	switch desc.FullName() {
+	case "google.protobuf.Struct":
+		m.shape = shapeStruct
+		return m, nil
+	case "google.protobuf.Value":
+		m.shape = shapeValue
+		return m, nil
+	case "google.protobuf.Timestamp":
+		m.shape = shapeTime
+		return m, nil
+	}
+	if err := s.compile(m); err != nil {
+		return nil, fmt.Errorf("message %s: %w", desc.FullName(), err)
+	}
+	return m, nil
+}
+
+func (s *schemas) compile(m *message) error {
+	opts, _ := proto.GetExtension(m.desc.Options(), optionsv1.E_Json).(*optionsv1.Json)
+	m.byKey = make(map[string]*field)
+	for i := range m.desc.Fields().Len() {
+		fd := m.desc.Fields().Get(i)
+		f, err := s.field(fd)
+		if err != nil {
+			return fmt.Errorf("field %s: %w", fd.Name(), err)
+		}
+		if fd.Name() == additionalName {
+			if f.list || f.msg == nil || f.msg.shape != shapeStruct {
+				return fmt.Errorf("field %s must be a google.protobuf.Struct", fd.Name())
+			}
+			m.extra = f
+			continue
+		}
+		f.index = len(m.fields)
+		m.fields = append(m.fields, f)
+		for _, key := range append([]string{f.key}, fieldOptions(fd).GetAliases()...) {
+			other, taken := m.byKey[key]
+			if taken && other.desc.ContainingOneof() == nil {
+				return fmt.Errorf("fields %s and %s share the JSON key %q", other.desc.Name(), fd.Name(), key)
+			}
+			if !taken || !f.rawJSON {
+				m.byKey[key] = f // raw JSON is for sending: reading takes the other member
+			}
+		}
+	}
+	if name := opts.GetShorthand(); name != "" {
+		m.shorthand = m.named(name)
+		if m.shorthand == nil || m.shorthand.kind != protoreflect.StringKind || m.shorthand.list {
+			return fmt.Errorf("shorthand %q is not a string field", name)
+		}
+	}
+	switch opts.GetShape() {
+	case optionsv1.Json_SHAPE_UNION:
+		m.shape = shapeUnion
+		return m.compileUnion(opts)
+	case optionsv1.Json_SHAPE_LIST:
+		m.shape = shapeList
+		if len(m.fields) != 1 || !m.fields[0].list {
+			return fmt.Errorf("a list has one repeated field")
+		}
+		m.item = m.fields[0]
+		return nil
+	case optionsv1.Json_SHAPE_UNSPECIFIED:
+	}
+	if m.named("next_page_token") != nil {
+		m.shape = shapePage
+		return m.compilePage()
+	}
+	return nil
+}
+
+func (m *message) named(name string) *field {
+	i := slices.IndexFunc(m.fields, func(f *field) bool { return string(f.desc.Name()) == name })
+	if i < 0 {
+		return nil
+	}
+	return m.fields[i]
+}
+
+// compileUnion sorts the members by the JSON type they are read from.
+func (m *message) compileUnion(opts *optionsv1.Json) error {
+	if m.desc.Oneofs().Len() != 1 {
+		return fmt.Errorf("a union has one oneof")
+	}
+	m.discriminator = opts.GetDiscriminator()
+	m.byTag = make(map[string]*field)
+	for _, f := range m.fields {
+		if f.desc.ContainingOneof() == nil {
+			return fmt.Errorf("field %s of a union is not in its oneof", f.desc.Name())
+		}
+		var slot **field
+		switch {
+		case f.msg != nil && f.msg.shape == shapeList:
+			slot = &m.list
+		case f.msg != nil:
+			m.objects = append(m.objects, f)
+			if fieldOptions(f.desc).GetUntagged() {
+				m.untagged = f
+			}
+			if m.byTag[f.memberTag] != nil {
+				return fmt.Errorf("two members have the tag %q", f.memberTag)
+			}
+			m.byTag[f.memberTag] = f
+			continue
+		case f.kind == protoreflect.StringKind, f.kind == protoreflect.EnumKind:
+			slot = &m.text
+		case f.kind == protoreflect.BoolKind:
+			slot = &m.boolean
+		default:
+			slot = &m.number
+		}
+		if *slot != nil {
+			return fmt.Errorf("members %s and %s are read from the same JSON type", (*slot).desc.Name(), f.desc.Name())
+		}
+		*slot = f
+	}
+	if len(m.objects) > 1 && m.discriminator == "" {
+		return fmt.Errorf("a union of several objects needs a discriminator")
+	}
+	return nil
+}
+
+func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
+	opts := fieldOptions(fd)
+	f := &field{
+		desc: fd, key: string(fd.Name()), kind: fd.Kind(), list: fd.IsList(), mapped: fd.IsMap(),
+		implicit: !fd.HasPresence() && !fd.IsList() && !fd.IsMap(),
+		rawJSON:  opts.GetRawJson(), credits: opts.GetCredits(),
+		nullIfUnset: opts.GetNullIfUnset(), valueIfUnset: opts.GetValueIfUnset(),
+		memberTag: string(fd.Name()),
+	}
+	if f.rawJSON {
+		name, ok := strings.CutSuffix(f.key, "_json")
+		if !ok || f.kind != protoreflect.StringKind || f.list || fd.ContainingOneof() == nil {
+			return nil, fmt.Errorf("raw_json is for a string in a oneof whose name ends in _json")
+		}
+		f.key = name
+	}
+	if opts.GetName() != "" {
+		f.key = opts.GetName()
+	}
+	if opts.GetTag() != "" {
+		f.memberTag = opts.GetTag()
+	}
+	f.label = append(appendString(nil, f.key), ':')
+	f.tag = protowire.AppendTag(nil, fd.Number(), wireType(fd))
+	if f.mapped {
+		if fd.MapKey().Kind() != protoreflect.StringKind {
+			return nil, fmt.Errorf("map keys must be strings")
+		}
+		value, err := s.field(fd.MapValue())
+		if err != nil {
+			return nil, err
+		}
+		f.value = value
+		return f, nil
+	}
+	var err error
+	switch f.kind {
+	case protoreflect.MessageKind:
+		f.msg, err = s.message(fd.Message())
+	case protoreflect.EnumKind:
+		f.enum, err = s.enum(fd.Enum())
+	case protoreflect.StringKind, protoreflect.BoolKind, protoreflect.DoubleKind,
+		protoreflect.Int32Kind, protoreflect.Int64Kind:
+	default:
+		err = fmt.Errorf("kind %s has no JSON form here", f.kind)
+	}
+	return f, err
+}
+
+func fieldOptions(fd protoreflect.FieldDescriptor) *optionsv1.Field {
+	opts, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.Field)
+	return opts
+}
+
+func wireType(fd protoreflect.FieldDescriptor) protowire.Type {
+	if fd.IsPacked() {
+		return protowire.BytesType
+	}
+	switch fd.Kind() {
+	case protoreflect.BoolKind, protoreflect.EnumKind, protoreflect.Int32Kind, protoreflect.Int64Kind:
+		return protowire.VarintType
+	case protoreflect.DoubleKind:
+		return protowire.Fixed64Type
+	default:
+		return protowire.BytesType
+	}
+}
+
+// enum learns the spellings: the value's name without the enum's prefix in lower
+// case, unless an option says otherwise.
+func (s *schemas) enum(desc protoreflect.EnumDescriptor) (*enum, error) {
+	if e, ok := s.enums[desc.FullName()]; ok {
+		return e, nil
+	}
+	e := &enum{byWord: make(map[string]protoreflect.EnumNumber), words: make(map[protoreflect.EnumNumber]string)}
+	s.enums[desc.FullName()] = e
+	prefix := enumPrefix(desc.Name())
+	for i := range desc.Values().Len() {
+		vd := desc.Values().Get(i)
+		if vd.Number() == 0 {
+			continue
+		}
+		opts, _ := proto.GetExtension(vd.Options(), optionsv1.E_Value).(*optionsv1.Value)
+		name, ok := strings.CutPrefix(string(vd.Name()), prefix)
+		if !ok {
+			return nil, fmt.Errorf("enum value %s lacks the prefix %s", vd.Name(), prefix)
+		}
+		word := strings.ToLower(name)
+		if opts.GetName() != "" {
+			word = opts.GetName()
+		}
+		e.words[vd.Number()] = word
+		for _, w := range append([]string{word}, opts.GetAliases()...) {
+			w = strings.ToLower(w)
+			if _, taken := e.byWord[w]; taken {
+				return nil, fmt.Errorf("enum %s spells two values %q", desc.FullName(), w)
+			}
+			e.byWord[w] = vd.Number()
+		}
+	}
+	return e, nil
+}
+
+// enumPrefix is the prefix of an enum's values by buf's rule
+// ENUM_VALUE_PREFIX: FooBar has FOO_BAR_.
+func enumPrefix(name protoreflect.Name) string {
+	var b strings.Builder
+	for i, r := range string(name) {
+		if i > 0 && 'A' <= r && r <= 'Z' {
+			b.WriteByte('_')
+		}
+		b.WriteRune(r)
+	}
+	return strings.ToUpper(b.String()) + "_"
+}
