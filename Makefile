@@ -60,7 +60,7 @@ simulator: ## Runs the Mavera simulator by itself
 	go run ./cmd/mavera-simulator
 
 .PHONY: test
-test: check-generate unit e2e ## Runs every test, installing what is missing; fails if gen/ is stale
+test: check-race check-node check-generate unit e2e ## Runs every test, installing what is missing; fails if gen/ is stale
 
 .PHONY: unit
 unit: check-race ## Runs the tests beside the code, seeds of the fuzz targets included
@@ -68,7 +68,7 @@ unit: check-race ## Runs the tests beside the code, seeds of the fuzz targets in
 	cd tools && go vet ./...
 
 .PHONY: e2e
-e2e: check-race $(NODE_MODULES) ## Runs the end-to-end tests: real binaries, ports and clients
+e2e: check-race check-node $(NODE_MODULES) ## Runs the end-to-end tests: real binaries, ports and clients
 	@tools/install grpcurl grpc-health-probe
 	@if [[ -d e2e ]]; then set -x; \
 		$(GOTEST) -timeout 10m -tags e2e $(GOTESTFLAGS) ./e2e/...; fi
@@ -153,8 +153,11 @@ ifeq ($(RACE),)
 	@[[ -z $${CI:-} ]] || { echo "CI must not test without it: install gcc or clang" >&2; exit 1; }
 endif
 
-e2e/node/node_modules/.package-lock.json: e2e/node/package.json e2e/node/package-lock.json
-	@command -v npm >/dev/null || \
+.PHONY: check-node
+check-node:
+	@command -v node >/dev/null && command -v npm >/dev/null || \
 		{ echo "the end-to-end tests have clients written for Node: install Node 20 or later, with npm" >&2; exit 1; }
+
+e2e/node/node_modules/.package-lock.json: e2e/node/package.json e2e/node/package-lock.json
 	cd e2e/node && npm ci --no-audit --no-fund --loglevel error
 	@touch $@
