@@ -1,11 +1,10 @@
 // Command thirdparty writes the .proto files of others that ours import:
 // google/api, google/rpc and buf/validate.
 //
-// They are printed from the descriptors inside the Go packages pinned in
-// tools/go.mod, which are the packages that generated code imports. So source
-// and Go code cannot disagree, and nothing is fetched from a schema registry.
-// Descriptors carry no comments: for documentation see the originals, which the
-// header of each file names.
+// They are printed from the descriptors inside the Go packages that generated
+// code imports, at the versions pinned in tools/go.mod. So they fit that code,
+// and nothing is fetched from a schema registry. Descriptors carry no comments:
+// for documentation see the originals, which the header of each file names.
 //
 // Usage: thirdparty DIR
 package main
