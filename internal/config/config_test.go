@@ -1,0 +1,352 @@
+package config
+
+import (
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/url"
+	"reflect"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+)
+
+const key = "mvra_live_abcdefghijklmnopqrstuv"
+
+// files is a readFile for tests.
+type files map[string]string
+
+func (f files) read(path string) ([]byte, error) {
+	text, found := f[path]
+	if !found {
+		return nil, &fs.PathError{Op: "open", Path: path, Err: fs.ErrNotExist}
+	}
+	return []byte(text), nil
+}
+
+// byDefault returns the documented defaults, written out.
+func byDefault(t *testing.T) Config {
+	t.Helper()
+	return Config{
+		GRPCAddr:                ":50051",
+		AdminAddr:               "127.0.0.1:9090",
+		BaseURL:                 &url.URL{Scheme: "https", Host: "app.mavera.io", Path: "/api/v1"},
+		Share:                   1,
+		MaxRequestBytes:         16 * mib,
+		MaxAnswerBytes:          32 * mib,
+		UpstreamIdleConnections: 64,
+		UpstreamIdleTimeout:     90 * time.Second,
+		KeepaliveTime:           time.Minute,
+		DrainTimeout:            200 * time.Second,
+		Reflection:              true,
+		Health:                  true,
+		Channelz:                true,
+		LogLevel:                slog.LevelInfo,
+	}
+}
+
+func parsedKey(t *testing.T) secret.Key {
+	t.Helper()
+	parsed, err := secret.ParseKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func TestParse(t *testing.T) {
+	tests := []struct {
+		name    string
+		args    []string
+		environ []string
+		files   files
+		want    func(*Config)
+	}{
+		{
+			name: "simulator alone", args: []string{"--simulator"},
+			want: func(c *Config) { c.Simulator = true },
+		},
+		{
+			name: "key alone", environ: []string{"MAVERA_API_KEY=" + key + "\n"},
+			want: func(c *Config) { c.APIKey = parsedKey(t) },
+		},
+		{
+			name: "key file by flag", args: []string{"--api-key-file", "/run/key"},
+			want: func(c *Config) { c.APIKeyFile = "/run/key" },
+		},
+		{
+			name: "printing needs no key", args: []string{"--print-config"},
+			want: func(c *Config) { c.PrintConfig = true },
+		},
+		{
+			name:    "a flag wins over the environment, that over the file",
+			args:    []string{"--config=a.yaml", "--grpc-addr", ":1"},
+			environ: []string{"GATEWAY_CONFIG=b.yaml", "GATEWAY_GRPC_ADDR=:2", "GATEWAY_SHARE=0.2", "MAVERA_API_KEY=" + key},
+			files:   files{"a.yaml": "grpc_addr: :3\nshare: 0.3\ndrain_timeout: 3s\n"},
+			want: func(c *Config) {
+				c.File, c.GRPCAddr, c.Share, c.DrainTimeout, c.APIKey = "a.yaml", ":1", 0.2, 3*time.Second, parsedKey(t)
+			},
+		},
+		{
+			name:    "an empty value counts as not given",
+			args:    []string{"--simulator", "--log-level="},
+			environ: []string{"GATEWAY_CONFIG=a.yaml", "GATEWAY_LOG_LEVEL=", "MAVERA_API_KEY=", "MAVERA_API_KEY_FILE="},
+			files:   files{"a.yaml": "log_level: debug\nshare:\nadmin_addr: ''\nbase_url: ~\n"},
+			want:    func(c *Config) { c.File, c.Simulator, c.LogLevel = "a.yaml", true, slog.LevelDebug },
+		},
+		{
+			name:  "every setting in the file",
+			args:  []string{"--config", "a.yaml"},
+			files: files{"a.yaml": everything},
+			want: func(c *Config) {
+				*c = Config{
+					File: "a.yaml", GRPCAddr: "[::1]:0", AdminAddr: "admin.local:8080", AdminDebug: true,
+					APIKey: parsedKey(t), AllowCallerKeys: true,
+					BaseURL:               &url.URL{Scheme: "http", Host: "10.0.0.1:8080", Path: "/mavera"},
+					AllowInsecureUpstream: true, Share: 0.25,
+					MaxRequestBytes: kib, MaxAnswerBytes: gib, UpstreamIdleConnections: 0,
+					UpstreamIdleTimeout: time.Second, KeepaliveTime: 10 * time.Second, MaxConnectionAge: 90 * time.Minute,
+					DrainTimeout: 0, LogLevel: slog.LevelError,
+				}
+			},
+		},
+		{
+			name:  "file without settings",
+			args:  []string{"--config", "a.yaml", "--simulator"},
+			files: files{"a.yaml": "# nothing yet\n"},
+			want:  func(c *Config) { c.File, c.Simulator = "a.yaml", true },
+		},
+		{
+			name: "the last of two flags counts, one dash will do, a bool can be turned off",
+			args: []string{"-simulator=true", "--share=0.1", "--share", "0.5", "--reflection=false"},
+			want: func(c *Config) { c.Simulator, c.Share, c.Reflection = true, 0.5, false },
+		},
+		{
+			name:    "variables that Kubernetes sets for services, and others' variables",
+			args:    []string{"--simulator"},
+			environ: append(kubernetes(), "OTEL_SDK_DISABLED=true", "PATH=/bin", "GATEWAYS=1"),
+			want:    func(c *Config) { c.Simulator = true },
+		},
+		{
+			name: "plain http on this machine", args: []string{"--base-url", "http://localhost:4010/"},
+			environ: []string{"MAVERA_API_KEY=" + key},
+			want: func(c *Config) {
+				c.APIKey, c.BaseURL = parsedKey(t), &url.URL{Scheme: "http", Host: "localhost:4010"}
+			},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			want := byDefault(t)
+			test.want(&want)
+			got, err := Parse(test.args, test.environ, test.files.read)
+			if err != nil {
+				t.Fatal(err)
+			}
+			got.sources = nil
+			if !reflect.DeepEqual(got, want) {
+				t.Errorf("\n got %+v\nwant %+v", got, want)
+			}
+		})
+	}
+}
+
+// everything sets each setting of the file to something that is not its
+// default.
+const everything = `---
+grpc_addr: "[::1]:0"
+admin_addr: admin.local:8080
+admin_debug: true
+api_key: mvra_live_abcdefghijklmnopqrstuv
+api_key_file: ""
+allow_caller_keys: &on true
+base_url: http://10.0.0.1:8080/mavera/
+allow_insecure_upstream: *on
+simulator: false
+share: 0.25
+max_request_bytes: 1024
+max_answer_bytes: 1GiB
+upstream_idle_connections: 0
+upstream_idle_timeout: 1s
+keepalive_time: 10s
+max_connection_age: 1h30m
+drain_timeout: 0s
+reflection: false
+health: false
+channelz: false
+log_level: error
+`
+
+// kubernetes returns the variables that a pod gets for the services gateway
+// and mavera-gateway.
+func kubernetes() []string {
+	var environ []string
+	for _, service := range []string{"GATEWAY", "MAVERA_GATEWAY"} {
+		for _, variable := range []string{
+			"_SERVICE_HOST=10.96.0.7", "_SERVICE_PORT=50051", "_SERVICE_PORT_GRPC=50051", "_PORT=tcp://10.96.0.7:50051",
+			"_PORT_50051_TCP=tcp://10.96.0.7:50051", "_PORT_50051_TCP_PROTO=tcp", "_PORT_50051_TCP_PORT=50051", "_PORT_50051_TCP_ADDR=10.96.0.7",
+		} {
+			environ = append(environ, service+variable)
+		}
+	}
+	return environ
+}
+
+func TestParseRefuses(t *testing.T) {
+	tests := []struct {
+		name    string
+		args    []string
+		environ []string
+		files   files
+		want    []string
+	}{
+		{name: "no key", want: []string{
+			"api_key: there is no Mavera key; set MAVERA_API_KEY or MAVERA_API_KEY_FILE, or run against the embedded simulator with --simulator",
+		}},
+		{
+			name: "two keys", args: []string{"--api-key-file=k"}, environ: []string{"MAVERA_API_KEY=" + key},
+			want: []string{"api_key (environment MAVERA_API_KEY): api_key_file (flag --api-key-file) is set as well; keep one of the two"},
+		},
+		{
+			name: "a key as a flag", args: []string{"--api-key", key, "--simulator"},
+			want: []string{"--api-key (command line): there is no such flag, because flags can be read by every user of the machine; use MAVERA_API_KEY"},
+		},
+		{
+			name: "a key in place of a command", args: []string{key, "--simulator", "--x-" + key},
+			want: []string{
+				"mvra_live_abcd... (command line): unexpected argument",
+				"--x-mvra_live_abcd... (command line): unknown flag",
+			},
+		},
+		{
+			name: "everything wrong at once", args: []string{"--config=etc/a.yaml", "--simulatr", "on", "--share", "2", "extra", "--", "--max-answer-bytes=5TB", "--drain-timeout"},
+			environ: []string{"GATEWAY_GRPC_ADR=:1", "GATEWAY_PORT=8080", "MAVERA_WORKSPACE=x", "GATEWAY_KEEPALIVE_TIME=1", "MAVERA_API_KEY=mvra_live_é"},
+			files:   files{"etc/a.yaml": "grpc_addr: 50051\nlog_levle: info\nhealth: maybe\nhealth: true\nreflection: [true]\n<<: {share: 1}\nconfig: b\n? [a]\n: b\n"},
+			want: []string{
+				"--simulatr (command line): unknown flag; did you mean --simulator?",
+				"extra (command line): unexpected argument",
+				"-- (command line): unexpected argument",
+				"drain_timeout (flag --drain-timeout): the flag needs a value",
+				"GATEWAY_GRPC_ADR (environment): unknown variable; did you mean GATEWAY_GRPC_ADDR?",
+				"GATEWAY_PORT (environment): unknown variable",
+				"MAVERA_WORKSPACE (environment): unknown variable",
+				"log_levle (a.yaml:2): unknown setting; did you mean log_level?",
+				"health (a.yaml:4): already set in line 3",
+				"reflection (a.yaml:5): want a single value",
+				"<< (a.yaml:6): unknown setting",
+				"config (a.yaml:7): unknown setting",
+				"config (a.yaml:8): a key has to be the name of a setting",
+				`grpc_addr = "50051" (a.yaml:1): want host:port, such as 127.0.0.1:9090 or :50051`,
+				`health = "maybe" (a.yaml:3): want true or false`,
+				`keepalive_time = "1" (environment GATEWAY_KEEPALIVE_TIME): want a duration with its unit, such as 90s or 1m30s`,
+				"api_key (environment MAVERA_API_KEY): character 11 of the key is not visible ASCII",
+				`share = "2" (flag --share): want a number above 0 and at most 1`,
+				`max_answer_bytes = "5TB" (flag --max-answer-bytes): want a size such as 512KiB, 32MiB or 1048576`,
+			},
+		},
+		{
+			name: "a wrong value that is overridden", args: []string{"--share=1", "--simulator"}, environ: []string{"GATEWAY_SHARE=all"},
+			want: []string{`share = "all" (environment GATEWAY_SHARE): want a number above 0 and at most 1`},
+		},
+		{
+			name: "file missing", environ: []string{"GATEWAY_CONFIG=none.yaml"},
+			want: []string{`config = "none.yaml": open none.yaml: file does not exist`},
+		},
+		{
+			name: "file of another form", args: []string{"--config=a.yaml"}, files: files{"a.yaml": "# list\n- a\n"},
+			want: []string{`config = "a.yaml": line 2: want settings in the form name: value`},
+		},
+		{
+			name: "two documents", args: []string{"--config=a.yaml"}, files: files{"a.yaml": "share: 1\n---\nshare: 1\n"},
+			want: []string{`config = "a.yaml": want one YAML document`},
+		},
+		{
+			name: "plain http to another machine", environ: []string{"MAVERA_API_KEY=" + key, "MAVERA_BASE_URL=http://mavera.local/v1"},
+			want: []string{`base_url = "http://mavera.local/v1" (environment MAVERA_BASE_URL): the key would travel unencrypted; use https, or set allow_insecure_upstream`},
+		},
+		{
+			name: "simulator and another upstream", args: []string{"--simulator", "--base-url=https://mavera.local"},
+			want: []string{`base_url = "https://mavera.local" (flag --base-url): the simulator (flag --simulator) sets it; leave out one of the two`},
+		},
+		{
+			name: "a password in the URL", args: []string{"--simulator", "--base-url=https://admin:pass@word@mavera.local/?token=hush"},
+			want: []string{`base_url = "...@mavera.local/..." (flag --base-url): a user or password in the URL is not accepted; the key is a setting of its own`},
+		},
+	}
+	for _, test := range tests {
+		t.Run(test.name, func(t *testing.T) {
+			config, err := Parse(test.args, test.environ, test.files.read)
+			var refused *Error
+			if !errors.As(err, &refused) {
+				t.Fatalf("error %v, want an *Error", err)
+			}
+			if got, want := refused.Error(), strings.Join(test.want, "\n"); got != want {
+				t.Errorf("\n got:\n%s\nwant:\n%s", got, want)
+			}
+			if !reflect.DeepEqual(config, Config{}) {
+				t.Errorf("half a configuration is returned: %+v", config)
+			}
+		})
+	}
+}
+
+func TestParseSyntaxError(t *testing.T) {
+	_, err := Parse([]string{"--config=a.yaml"}, nil, files{"a.yaml": "share: 1\napi_key: \"" + key + "\n"}.read)
+	if err == nil || !strings.HasPrefix(err.Error(), `config = "a.yaml": `) || !strings.Contains(err.Error(), "line ") {
+		t.Errorf("error %v, want the file and the line", err)
+	}
+	if strings.Contains(err.Error(), "abcde") || strings.Contains(err.Error(), "\n") {
+		t.Errorf("the error shows the key or has several lines: %q", err)
+	}
+}
+
+func TestParseHelp(t *testing.T) {
+	for _, arg := range []string{"-h", "--help", "-help"} {
+		if _, err := Parse([]string{"--share=wrong", arg}, nil, nil); !errors.Is(err, ErrHelp) {
+			t.Errorf("%s: error %v, want ErrHelp", arg, err)
+		}
+	}
+}
+
+func TestRefuse(t *testing.T) {
+	config, err := Parse([]string{"--simulator", "--grpc-addr=:443"}, nil, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	tests := []struct{ name, want string }{
+		{"grpc_addr", `grpc_addr = ":443" (flag --grpc-addr): permission denied`},
+		{"share", `share = "1" (default): permission denied`},
+		{"api_key", `api_key (default): permission denied`},
+		{"no such setting", `no such setting: permission denied`},
+	}
+	for _, test := range tests {
+		if got := config.Refuse(test.name, errors.New("permission denied")).Error(); got != test.want {
+			t.Errorf("got %s, want %s", got, test.want)
+		}
+	}
+}
+
+// FuzzParse looks for panics, and for a key or a line break in an error.
+func FuzzParse(f *testing.F) {
+	f.Add("--share=2", "GATEWAY_SHARE=2", everything)
+	f.Add("--base-url=http://a@b", "MAVERA_API_KEY="+key, "a: *b\n? - x\n: y\n")
+	f.Fuzz(func(t *testing.T, arg, variable, file string) {
+		read := files{"a.yaml": file + "\napi_key: 'mvra_live_0000000000000000 '\n"}.read
+		_, err := Parse([]string{"--config=a.yaml", arg}, []string{variable}, read)
+		var refused *Error
+		if !errors.As(err, &refused) {
+			return
+		}
+		for _, problem := range refused.Problems {
+			line := problem.String()
+			if strings.Contains(line, "\n") {
+				t.Errorf("%q has several lines", line)
+			}
+			if strings.Contains(line, "0000000000000000") && !strings.Contains(arg+variable+file, "0000000") {
+				t.Errorf("%q shows the key", line)
+			}
+		}
+	})
+}

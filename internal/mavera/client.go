@@ -1,0 +1,199 @@
+package mavera
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptrace"
+	"net/url"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+)
+
+// maxErrorBody is how much of the body of a failure is read, in bytes: documented
+// ones have some hundred.
+const maxErrorBody = 64 << 10
+
+// Options configure a [Client].
+type Options struct {
+	// BaseURL is where the API is, "https://app.mavera.io/api/v1".
+	BaseURL *url.URL
+	// MaxAnswerBytes bounds an answer after decompression. Default 32 MiB.
+	MaxAnswerBytes int64
+	// UserAgent names the gateway to Mavera. Default "mavera-gateway".
+	UserAgent string
+	// Transport makes the exchanges. Default [NewTransport] with its defaults.
+	Transport http.RoundTripper
+}
+
+// NewTransport returns a transport for one upstream host. idle is how many idle
+// HTTP/1.1 connections it keeps, idleTimeout for how long; zero means 64 and 90 s.
+// It asks for gzip and unpacks it.
+func NewTransport(idle int, idleTimeout time.Duration) *http.Transport {
+	if idle == 0 {
+		idle = 64
+	}
+	if idleTimeout == 0 {
+		idleTimeout = 90 * time.Second
+	}
+	return &http.Transport{
+		Proxy:                  http.ProxyFromEnvironment,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second, KeepAlive: 30 * time.Second}).DialContext,
+		TLSHandshakeTimeout:    10 * time.Second,
+		ForceAttemptHTTP2:      true,
+		MaxIdleConns:           idle,
+		MaxIdleConnsPerHost:    idle,
+		IdleConnTimeout:        idleTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+	}
+}
+
+// A Client makes exchanges with the Mavera API. It is safe for concurrent use.
+type Client struct {
+	base      url.URL
+	http      *http.Client
+	maxAnswer int64
+	userAgent string
+}
+
+// NewClient returns a client.
+func NewClient(options Options) *Client {
+	c := &Client{
+		base:      *options.BaseURL,
+		maxAnswer: options.MaxAnswerBytes,
+		userAgent: options.UserAgent,
+		http: &http.Client{
+			Transport: options.Transport,
+			// A redirect could carry the key to another host, and none is documented.
+			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		},
+	}
+	if c.maxAnswer == 0 {
+		c.maxAnswer = 32 << 20
+	}
+	if c.userAgent == "" {
+		c.userAgent = "mavera-gateway"
+	}
+	if c.http.Transport == nil {
+		c.http.Transport = NewTransport(0, 0)
+	}
+	return c
+}
+
+// A Call is one request of one RPC, ready to be sent any number of times.
+type Call struct {
+	Plan    *transcode.Plan
+	Request *transcode.Request
+	// Key authenticates the call.
+	Key secret.Key
+	// CallerKey says that the key is the caller's own, not the gateway's.
+	CallerKey bool
+}
+
+// A Report says what happened in an attempt besides its outcome.
+type Report struct {
+	// Sends counts how often the request went out; above 1 when net/http resent it.
+	// It is 0 when no connection could be had.
+	Sends int
+	// Status is the HTTP status, 0 when there was no answer.
+	Status int
+	// Header is the header of the answer, nil when there was none.
+	Header http.Header
+}
+
+// Attempt makes one exchange. Its error is always a [*Failure].
+func (c *Client) Attempt(ctx context.Context, call Call) (*transcode.Answer, Report, error) {
+	var report Report
+	var sends atomic.Int32
+	response, err := c.send(ctx, call, &sends)
+	if err != nil {
+		report.Sends = int(sends.Load())
+		return nil, report, call.lost(ctx, err, report.Sends > 0)
+	}
+	defer response.Body.Close() //nolint:errcheck // nothing depends on how it closes
+	report = Report{Sends: int(sends.Load()), Status: response.StatusCode, Header: response.Header}
+	if response.StatusCode/100 != 2 {
+		// The status stands whatever becomes of its body.
+		body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
+		return nil, report, call.refused(response, body, time.Now())
+	}
+	body, err := c.read(response)
+	if err != nil {
+		if errors.Is(err, errTooLarge) {
+			return nil, report, call.fail(TooLarge, err)
+		}
+		return nil, report, call.lost(ctx, err, true)
+	}
+	answer, err := call.Plan.Answer(call.Request, body)
+	if err != nil {
+		return nil, report, call.fail(Malformed, err)
+	}
+	return answer, report, nil
+}
+
+// send sends the request and returns the answer with its body unread.
+func (c *Client) send(ctx context.Context, call Call, sends *atomic.Int32) (*http.Response, error) {
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		WroteHeaders: func() { sends.Add(1) },
+	})
+	target := c.base
+	path, query, _ := strings.Cut(call.Request.Target, "?")
+	target.RawPath = c.base.EscapedPath() + path
+	target.RawQuery = query
+	var err error
+	if target.Path, err = url.PathUnescape(target.RawPath); err != nil {
+		return nil, fmt.Errorf("unescape path: %w", err)
+	}
+	request := (&http.Request{
+		Method: call.Request.Method,
+		URL:    &target,
+		Host:   target.Host,
+		Header: http.Header{
+			"Authorization": {"Bearer " + call.Key.Reveal()},
+			"Accept":        {"application/json"},
+			"User-Agent":    {c.userAgent},
+		},
+		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
+	}).WithContext(ctx)
+	if body := call.Request.Body; body != nil {
+		request.Header["Content-Type"] = []string{"application/json"}
+		request.ContentLength = int64(len(body))
+		request.Body = io.NopCloser(bytes.NewReader(body))
+		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
+	}
+	response, err := c.http.Do(request)
+	if err != nil {
+		// The text of a url.Error has the whole address in it.
+		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
+			err = wrapped.Err
+		}
+		return nil, fmt.Errorf("send request: %w", err)
+	}
+	return response, nil
+}
+
+var errTooLarge = errors.New("the answer is over the size limit")
+
+// read reads the body of an answer whole.
+func (c *Client) read(response *http.Response) ([]byte, error) {
+	if response.ContentLength > c.maxAnswer {
+		return nil, errTooLarge
+	}
+	buffer := bytes.NewBuffer(make([]byte, 0, max(response.ContentLength, 0)+bytes.MinRead))
+	_, err := buffer.ReadFrom(io.LimitReader(response.Body, c.maxAnswer+1))
+	switch {
+	case int64(buffer.Len()) > c.maxAnswer:
+		return nil, errTooLarge
+	case err != nil:
+		return nil, fmt.Errorf("read answer: %w", err)
+	}
+	return buffer.Bytes(), nil
+}

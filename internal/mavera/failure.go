@@ -1,0 +1,196 @@
+package mavera
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"time"
+
+	"google.golang.org/grpc/codes"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+	"github.com/mavera-gateway/mavera-gateway/resilience"
+)
+
+// defaultDelay is how long a caller is told to wait before a repeat where Mavera
+// does not say: the mean of the first backoffs that its guide asks for.
+const defaultDelay = time.Second
+
+// A Failure is why a call failed. Its exported fields may be shown to callers;
+// Unwrap gives the cause, which may not.
+type Failure struct {
+	Code   codes.Code
+	Reason string // UPPER_SNAKE, for programs
+	Domain string // UpstreamDomain or GatewayDomain
+	Text   string // for developers
+	User   string // for end users, in English
+
+	// HTTPStatus is the status of the answer, 0 when there was none.
+	HTTPStatus int
+	// UpstreamCode, UpstreamType and Param are what the error body says; Param is
+	// the upstream's spelling.
+	UpstreamCode, UpstreamType, Param string
+	// CallerKey says, on UNAUTHENTICATED, whose key was refused.
+	CallerKey bool
+	// OutcomeUnknown says that the call may have been carried out.
+	OutcomeUnknown bool
+
+	// Retryable says that a repeat can succeed and does nothing twice.
+	Retryable bool
+	// Delay is how long to wait before a repeat, when Retryable.
+	Delay time.Duration
+
+	// Violations are the faults of the request.
+	Violations []transcode.Violation
+	// ResourceType and ResourceName are what NOT_FOUND is about.
+	ResourceType, ResourceName string
+	// Help is a documentation page of Mavera's, or empty.
+	Help string
+
+	details detail
+	cause   error
+}
+
+// Error is for logs: it holds both halves.
+func (f *Failure) Error() string {
+	text := fmt.Sprintf("%s %s: %s", f.Code, f.Reason, f.Text)
+	if f.cause != nil {
+		text += ": " + f.cause.Error()
+	}
+	return text
+}
+
+// Unwrap returns the private half.
+func (f *Failure) Unwrap() error { return f.cause }
+
+// NewFailure makes the failure of a cause that has nothing to do with Mavera's
+// answer. violations are for InvalidRequest.
+func NewFailure(cause Cause, err error, violations ...transcode.Violation) *Failure {
+	f := byCause(cause).failure(true, err)
+	f.Violations = violations
+	if cause == ShuttingDown {
+		f.Delay = 0 // another replica takes the call at once
+	}
+	return f
+}
+
+// failure fills in what the row says.
+func (r row) failure(repeatable bool, err error) *Failure {
+	f := &Failure{
+		Code: r.code, Reason: r.reason, Domain: UpstreamDomain, Text: r.text, User: r.user,
+		Retryable: r.retry == always || r.retry == idempotent && repeatable,
+		Help:      r.help, details: r.details, cause: err,
+	}
+	if r.local {
+		f.Domain = GatewayDomain
+	}
+	if r.unknownOutcome && !repeatable {
+		f.Code, f.Reason, f.User = codes.Unknown, "OUTCOME_UNKNOWN", userUnknown
+		f.Text += "; the call may have been carried out: look for its result before you repeat it"
+		f.OutcomeUnknown = true
+	}
+	if f.Retryable {
+		f.Delay = defaultDelay
+	}
+	return f
+}
+
+func (c Call) repeatable() bool { return c.Plan.Idempotency != transcode.NonIdempotent }
+
+// fail is the failure of a cause in this call.
+func (c Call) fail(cause Cause, err error) *Failure {
+	return byCause(cause).failure(c.repeatable(), err)
+}
+
+// lost is the failure of an exchange that ended without a whole answer. sent says
+// that the request, or a part of it, may have reached Mavera.
+func (c Call) lost(ctx context.Context, err error, sent bool) *Failure {
+	if ctx.Err() == nil {
+		if sent {
+			return c.fail(Lost, err)
+		}
+		return c.fail(NotSent, err)
+	}
+	f := c.Ended(ctx, sent)
+	f.cause = err
+	return f
+}
+
+// Ended is the failure of a call whose context is done. sent says that Mavera may
+// have received it.
+func (c Call) Ended(ctx context.Context, sent bool) *Failure {
+	cause := context.Cause(ctx)
+	var f *Failure
+	switch {
+	case errors.Is(cause, ErrAttemptTimeout) && !sent:
+		f = c.fail(NotSent, cause)
+	case errors.Is(cause, ErrAttemptTimeout):
+		f = c.fail(AttemptTimedOut, cause)
+	case errors.Is(cause, ErrTotalTimeout):
+		f = c.fail(TotalTimedOut, cause)
+	case errors.Is(cause, context.DeadlineExceeded):
+		f = c.fail(CallerDeadline, cause)
+	default:
+		f = c.fail(CallerLeft, cause)
+	}
+	f.OutcomeUnknown = sent && !c.repeatable()
+	return f
+}
+
+// The causes by which the gateway ends contexts (context.WithTimeoutCause).
+var (
+	ErrAttemptTimeout = errors.New("the attempt's timeout passed")
+	ErrTotalTimeout   = errors.New("the call's total timeout passed")
+)
+
+// refused is the failure that an answer other than 2xx stands for.
+func (c Call) refused(response *http.Response, body []byte, now time.Time) *Failure {
+	status := response.StatusCode
+	upstream := parseBody(body)
+	f := byStatus(status).failure(c.repeatable(), upstream.cause())
+	f.HTTPStatus = status
+	f.UpstreamCode, f.UpstreamType, f.Param = upstream.Code, upstream.Type, upstream.Param
+	if f.Reason == "" {
+		f.Reason = reasonOf(upstream.Code, status)
+	}
+	if f.Text == "" {
+		f.Text = upstream.text()
+	}
+	if f.Text == "" {
+		f.Text = fmt.Sprintf("Mavera refused the call with status %d and did not say why", status)
+	}
+	if wait, ok := resilience.RetryAfter(response.Header, now); ok && f.Retryable {
+		f.Delay = wait
+	}
+	f.CallerKey = c.CallerKey
+	if f.details&badRequest != 0 && upstream.Param != "" {
+		f.Violations = []transcode.Violation{{Field: c.Plan.FieldPath(upstream.Param), Description: f.Text}}
+	}
+	if f.details&resourceInfo != 0 {
+		f.ResourceType, f.ResourceName = c.Request.Resource.Type, c.Request.Resource.Name
+	}
+	return f
+}
+
+// reasonOf spells an upstream code as AIP-193 wants reasons: UPPER_SNAKE, at most
+// 63 characters.
+func reasonOf(code string, status int) string {
+	const longest = 63
+	reason := make([]byte, 0, len(code))
+	for i := range min(len(code), longest) {
+		switch c := code[i]; {
+		case 'a' <= c && c <= 'z':
+			reason = append(reason, c-'a'+'A')
+		case 'A' <= c && c <= 'Z', '0' <= c && c <= '9' && i > 0:
+			reason = append(reason, c)
+		case i > 0 && i < len(code)-1:
+			reason = append(reason, '_')
+		}
+	}
+	if len(reason) < 2 || reason[0] == '_' {
+		return "HTTP_" + strconv.Itoa(status)
+	}
+	return string(reason)
+}
