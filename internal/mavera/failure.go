@@ -128,6 +128,10 @@ func (c Call) Ended(ctx context.Context, sent bool) *Failure {
 		f = c.fail(NotSent, cause)
 	case errors.Is(cause, ErrAttemptTimeout):
 		f = c.fail(AttemptTimedOut, cause)
+	case errors.Is(cause, ErrShuttingDown) && sent:
+		f = c.fail(Lost, cause)
+	case errors.Is(cause, ErrShuttingDown):
+		f = c.fail(ShuttingDown, cause)
 	case errors.Is(cause, ErrTotalTimeout):
 		f = c.fail(TotalTimedOut, cause)
 	case errors.Is(cause, context.DeadlineExceeded):
@@ -143,6 +147,7 @@ func (c Call) Ended(ctx context.Context, sent bool) *Failure {
 var (
 	ErrAttemptTimeout = errors.New("the attempt's timeout passed")
 	ErrTotalTimeout   = errors.New("the call's total timeout passed")
+	ErrShuttingDown   = errors.New("the gateway is shutting down")
 )
 
 // refused is the failure that an answer other than 2xx stands for.

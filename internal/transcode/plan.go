@@ -37,6 +37,8 @@ type Plan struct {
 	Procedure string
 	// Service is the full name of the service, "mavera.v1.PersonasService".
 	Service string
+	// File is the path of the .proto file, for reflection.
+	File string
 	// RPC is the name of the method, "GetPersona".
 	RPC string
 	// HTTPMethod and Route are the upstream route, "GET" and "/personas/{id}".
@@ -103,6 +105,7 @@ func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
 	}
 	p := &Plan{
 		Service: string(method.Parent().FullName()),
+		File:    method.ParentFile().Path(),
 		RPC:     string(method.Name()),
 	}
 	p.Procedure = "/" + p.Service + "/" + p.RPC

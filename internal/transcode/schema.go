@@ -214,21 +214,16 @@ func (m *message) compileUnion(opts *optionsv1.Json) error {
 func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
 	opts := fieldOptions(fd)
 	f := &field{
-		desc: fd, key: string(fd.Name()), kind: fd.Kind(), list: fd.IsList(), mapped: fd.IsMap(),
+		desc: fd, key: JSONKey(fd), kind: fd.Kind(), list: fd.IsList(), mapped: fd.IsMap(),
 		implicit: !fd.HasPresence() && !fd.IsList() && !fd.IsMap(),
 		rawJSON:  opts.GetRawJson(), credits: opts.GetCredits(),
 		nullIfUnset: opts.GetNullIfUnset(), valueIfUnset: opts.GetValueIfUnset(),
 		memberTag: string(fd.Name()),
 	}
 	if f.rawJSON {
-		name, ok := strings.CutSuffix(f.key, "_json")
-		if !ok || f.kind != protoreflect.StringKind || f.list || fd.ContainingOneof() == nil {
+		if f.key == string(fd.Name()) || f.kind != protoreflect.StringKind || f.list || fd.ContainingOneof() == nil {
 			return nil, fmt.Errorf("raw_json is for a string in a oneof whose name ends in _json")
 		}
-		f.key = name
-	}
-	if opts.GetName() != "" {
-		f.key = opts.GetName()
 	}
 	if opts.GetTag() != "" {
 		f.memberTag = opts.GetTag()
@@ -258,6 +253,19 @@ func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
 		err = fmt.Errorf("kind %s has no JSON form here", f.kind)
 	}
 	return f, err
+}
+
+// JSONKey is the key that a field has in JSON.
+func JSONKey(fd protoreflect.FieldDescriptor) string {
+	opts := fieldOptions(fd)
+	switch name := string(fd.Name()); {
+	case opts.GetName() != "":
+		return opts.GetName()
+	case opts.GetRawJson():
+		return strings.TrimSuffix(name, "_json")
+	default:
+		return name
+	}
 }
 
 func fieldOptions(fd protoreflect.FieldDescriptor) *optionsv1.Field {

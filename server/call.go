@@ -1,0 +1,122 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"google.golang.org/grpc/metadata"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+)
+
+// Metadata of requests and trailers of answers.
+const (
+	requestIDKey = "x-request-id"
+	attemptsKey  = "x-mavera-attempts"
+	creditsKey   = "x-mavera-credits-used"
+	pushbackKey  = "grpc-retry-pushback-ms" // gRFC A6
+	callerKey    = "x-caller-id"
+	apiKeyKey    = "x-mavera-api-key"
+)
+
+// maxRequestID is how long a caller's request id may be, in characters.
+const maxRequestID = 128
+
+// A call is what the interceptors and the handler learn of one RPC as it goes
+// through them. It belongs to the call's goroutine.
+type call struct {
+	plan      *transcode.Plan // nil for services that are not Mavera's
+	rpc       string          // "GetPersona", or the full method without a plan
+	requestID string
+	caller    string
+	start     time.Time
+	metadata  metadata.MD
+
+	attempts   int
+	waited     time.Duration
+	httpStatus int
+	credits    float64
+	hasCredits bool
+}
+
+// callKey finds the call in a context.
+type callKey struct{}
+
+func callOf(ctx context.Context) *call {
+	c, ok := ctx.Value(callKey{}).(*call)
+	if !ok {
+		return &call{} // outside the chain: what is noted is for nobody
+	}
+	return c
+}
+
+// record makes the call's record: who asks for what, under which id.
+type record struct{ plans map[string]*transcode.Plan }
+
+func (r record) begin(ctx context.Context, method string) (context.Context, *call) {
+	md, _ := metadata.FromIncomingContext(ctx)
+	c := &call{plan: r.plans[method], rpc: method, start: time.Now(), metadata: md}
+	if c.plan != nil {
+		c.rpc = c.plan.RPC
+	}
+	c.requestID = requestID(md)
+	return context.WithValue(ctx, callKey{}, c), c
+}
+
+// requestID takes the caller's id, when it is short and printable, so that it can
+// travel in trailers and logs; else it makes one.
+func requestID(md metadata.MD) string {
+	if values := md.Get(requestIDKey); len(values) > 0 && visible(values[0], maxRequestID) {
+		return values[0]
+	}
+	return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()) //nolint:gosec // ids need to differ, not to be secret
+}
+
+// visible reports whether s has one to limit characters, all visible ASCII.
+func visible(s string, limit int) bool {
+	if s == "" || len(s) > limit {
+		return false
+	}
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
+// facts are what a status says of the call.
+func (c *call) facts() mavera.Facts {
+	facts := mavera.Facts{
+		RPC: c.rpc, RequestID: c.requestID, Attempts: c.attempts, Waited: c.waited,
+		Spread: rand.Float64(), //nolint:gosec // spreads callers, guards nothing
+	}
+	if c.plan != nil {
+		facts.Family = c.plan.Family
+	}
+	return facts
+}
+
+// attrs are what a log line says of the call.
+func (c *call) attrs() []slog.Attr {
+	attrs := make([]slog.Attr, 0, 12)
+	attrs = append(attrs, slog.String("request_id", c.requestID), slog.String("rpc", c.rpc))
+	if c.plan != nil {
+		attrs = append(attrs, slog.String("family", c.plan.Family))
+	}
+	if c.caller != "" {
+		attrs = append(attrs, slog.String("caller", c.caller))
+	}
+	attrs = append(attrs, slog.Int("attempts", c.attempts), slog.Int64("waited_ms", c.waited.Milliseconds()))
+	if c.httpStatus != 0 {
+		attrs = append(attrs, slog.Int("http_status", c.httpStatus))
+	}
+	if c.hasCredits {
+		attrs = append(attrs, slog.Float64("credits", c.credits))
+	}
+	return attrs
+}

@@ -1,0 +1,56 @@
+package server
+
+import (
+	"context"
+
+	"google.golang.org/grpc"
+)
+
+// An interceptor is one concern, for calls and streams alike.
+type interceptor interface {
+	unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error)
+	stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error
+}
+
+// chain is the order of the interceptors, the outermost first. It is the only
+// place that decides it.
+func (s *Server) chain() []interceptor {
+	return []interceptor{
+		record{s.plans},              // first: everything below notes what it learns in the record
+		logging{s.options.Logger},    // outside finish: it logs the status that the caller gets
+		finish{},                     // outside all that can fail: status, details and trailers are written once
+		recovering(s.options.Logger), // inside finish, so that a panic gets a proper status too
+		stopping{s.cut},              // outside every wait: at the end of the drain it ends them
+		identity{s.options},          // before validation: a refusal is logged with its caller
+		validation{s.validator},      // before any wait: a bad message never queues
+		deadline{},                   // innermost: its timer covers the exchange, nothing else has to
+	}
+}
+
+// stream wrappers replace the context of a stream.
+type streamWithContext struct {
+	grpc.ServerStream
+	ctx context.Context //nolint:containedctx // the interface asks for it
+}
+
+func (s streamWithContext) Context() context.Context { return s.ctx }
+
+func (s *Server) interceptors() []grpc.ServerOption {
+	var unary []grpc.UnaryServerInterceptor
+	var stream []grpc.StreamServerInterceptor
+	for _, i := range s.chain() {
+		unary = append(unary, i.unary)
+		stream = append(stream, i.stream)
+	}
+	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...)}
+}
+
+func (r record) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	ctx, _ = r.begin(ctx, info.FullMethod)
+	return next(ctx, in)
+}
+
+func (r record) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	ctx, _ := r.begin(stream.Context(), info.FullMethod)
+	return next(srv, streamWithContext{stream, ctx})
+}

@@ -1,0 +1,117 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"sync"
+
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/protobuf/proto"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+)
+
+// handler serves the unary RPCs of all plans.
+type handler struct {
+	options  Options
+	identity identity
+	seen     sync.Map // losses that were logged: "rpc field kind"
+}
+
+// register adds the plans' services to the server. The descriptions of services
+// that generated code would bring are made here.
+func (h *handler) register(server *grpc.Server, plans []*transcode.Plan) {
+	services := make(map[string]*grpc.ServiceDesc)
+	var order []string
+	for _, p := range plans {
+		desc := services[p.Service]
+		if desc == nil {
+			desc = &grpc.ServiceDesc{ServiceName: p.Service, HandlerType: (*any)(nil), Metadata: p.File}
+			services[p.Service] = desc
+			order = append(order, p.Service)
+		}
+		desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: p.RPC, Handler: h.method(p)})
+	}
+	for _, name := range order {
+		server.RegisterService(services[name], h)
+	}
+}
+
+// method adapts one plan to gRPC.
+func (h *handler) method(p *transcode.Plan) grpc.MethodHandler {
+	info := &grpc.UnaryServerInfo{Server: h, FullMethod: p.Procedure}
+	serve := func(ctx context.Context, in any) (any, error) {
+		message, ok := in.(proto.Message)
+		if !ok {
+			return nil, errors.New("the request is no protobuf message")
+		}
+		return h.serve(ctx, p, message)
+	}
+	return func(_ any, ctx context.Context, decode func(any) error, chain grpc.UnaryServerInterceptor) (any, error) {
+		in := p.NewInput()
+		if err := decode(in); err != nil {
+			return nil, err
+		}
+		return chain(ctx, in, info, serve)
+	}
+}
+
+// serve makes exactly one exchange with Mavera.
+func (h *handler) serve(ctx context.Context, p *transcode.Plan, in proto.Message) (any, error) {
+	c := callOf(ctx)
+	request, err := p.Request(in)
+	if err != nil {
+		invalid := (*transcode.InvalidRequestError)(nil)
+		if errors.As(err, &invalid) {
+			return nil, mavera.NewFailure(mavera.InvalidRequest, err, invalid.Violations...)
+		}
+		return nil, mavera.NewFailure(mavera.Panicked, err)
+	}
+	key, own := h.identity.keyOf(ctx)
+	exchange := mavera.Call{Plan: p, Request: request, Key: key, CallerKey: own}
+
+	attempt, cancel := context.WithTimeoutCause(ctx, p.AttemptTimeout, mavera.ErrAttemptTimeout)
+	defer cancel()
+	answer, report, err := h.options.Client.Attempt(attempt, exchange)
+	c.attempts += max(report.Sends, 1)
+	c.httpStatus = report.Status
+	if err != nil {
+		return nil, err
+	}
+	c.credits, c.hasCredits = answer.Credits, answer.HasCredits
+	if answer.HasCredits {
+		h.options.Observer.AddCredits(ctx, p.Family, answer.Credits)
+	}
+	h.observe(ctx, c, answer.Losses)
+	return answer, nil
+}
+
+// observe counts what the protos do not model and logs each kind of it once.
+func (h *handler) observe(ctx context.Context, c *call, losses []transcode.Loss) {
+	for _, loss := range losses {
+		h.options.Observer.AddUnmodelledField(ctx, c.plan.Procedure[1:], loss.Field, string(loss.Kind), loss.Count)
+		key := c.rpc + " " + loss.Field + " " + string(loss.Kind)
+		if _, logged := h.seen.LoadOrStore(key, struct{}{}); !logged {
+			h.options.Logger.LogAttrs(ctx, slog.LevelWarn, "the answer has something that the proto does not model; it is in additional_fields",
+				slog.String("rpc", c.rpc), slog.String("field", loss.Field), slog.String("kind", string(loss.Kind)),
+				slog.String("request_id", c.requestID))
+		}
+	}
+}
+
+// host is the address of a peer without its port, which changes with every
+// connection.
+func host(p *peer.Peer) string {
+	if p.Addr == nil {
+		return ""
+	}
+	address := p.Addr.String()
+	if name, _, err := net.SplitHostPort(address); err == nil {
+		return name
+	}
+	return address
+}

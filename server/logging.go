@@ -1,0 +1,77 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+)
+
+// A statusError is a failure with the status that the caller gets of it. gRPC
+// sends the one, the log shows the other.
+type statusError struct {
+	failure *mavera.Failure
+	status  *status.Status
+}
+
+func (e *statusError) Error() string              { return e.failure.Error() }
+func (e *statusError) Unwrap() error              { return e.failure }
+func (e *statusError) GRPCStatus() *status.Status { return e.status }
+
+// logging writes one line per call: never prompts, answers or keys.
+type logging struct{ logger *slog.Logger }
+
+func (l logging) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	out, err := next(ctx, in)
+	l.line(ctx, callOf(ctx), err)
+	return out, err
+}
+
+func (l logging) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	err := next(srv, stream)
+	l.line(stream.Context(), callOf(stream.Context()), err)
+	return err
+}
+
+func (l logging) line(ctx context.Context, c *call, err error) {
+	code := status.Code(err)
+	level := levelOf(code)
+	if c.plan == nil && level < slog.LevelError {
+		level = slog.LevelDebug // probes come every few seconds
+	}
+	if !l.logger.Enabled(ctx, level) {
+		return
+	}
+	attrs := append(c.attrs(),
+		slog.String("code", code.String()),
+		slog.Float64("duration_ms", float64(time.Since(c.start).Microseconds())/1000))
+	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
+		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()))
+	}
+	if failure := (*mavera.Failure)(nil); errors.As(err, &failure) {
+		attrs = append(attrs, slog.String("reason", failure.Reason), slog.String("error", failure.Error()))
+	} else if err != nil {
+		attrs = append(attrs, slog.String("error", err.Error()))
+	}
+	l.logger.LogAttrs(ctx, level, "call", attrs...)
+}
+
+// levelOf says how unusual a status is: what callers do wrong or give up is a
+// warning at most, what we or Mavera do wrong is an error.
+func levelOf(code codes.Code) slog.Level {
+	switch code {
+	case codes.OK, codes.Canceled:
+		return slog.LevelInfo
+	case codes.Internal, codes.Unknown, codes.DataLoss, codes.Unauthenticated:
+		return slog.LevelError
+	default:
+		return slog.LevelWarn
+	}
+}

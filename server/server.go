@@ -1,0 +1,157 @@
+package server
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"time"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/grpc"
+	channelz "google.golang.org/grpc/channelz/service"
+	"google.golang.org/grpc/encoding"
+	"google.golang.org/grpc/encoding/proto"
+	"google.golang.org/grpc/health"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/keepalive"
+	"google.golang.org/grpc/reflection"
+	"google.golang.org/grpc/stats"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+)
+
+// An Observer counts what calls bring to light.
+type Observer interface {
+	AddUnmodelledField(ctx context.Context, rpc, field, kind string, count int)
+	AddCredits(ctx context.Context, family string, credits float64)
+}
+
+// Options configure a [Server]. Client, Key, Logger and Observer are required.
+type Options struct {
+	// Client makes the exchanges with Mavera.
+	Client *mavera.Client
+	// Key returns the gateway's own key, anew for every call.
+	Key func() secret.Key
+	// AllowCallerKeys lets callers bring a key in the metadata x-mavera-api-key.
+	AllowCallerKeys bool
+	// Logger gets one line per call and per unusual decision.
+	Logger *slog.Logger
+	// Observer counts.
+	Observer Observer
+
+	// MaxRequestBytes bounds a request message. Default 4 MiB, grpc-go's.
+	MaxRequestBytes int
+	// KeepaliveTime is how long a connection may be silent before it is asked for a
+	// sign of life. Default 2 h, grpc-go's.
+	KeepaliveTime time.Duration
+	// MaxConnectionAge is when a connection is asked to close. Default: never.
+	MaxConnectionAge time.Duration
+	// Reflection, Health and Channelz turn on the services of these names.
+	Reflection, Health, Channelz bool
+	// StatsHandlers are told of every call, for tracing.
+	StatsHandlers []stats.Handler
+}
+
+// keepaliveTimeout is how long a silent connection has to answer.
+const keepaliveTimeout = 20 * time.Second
+
+// minPingInterval is how often clients may ask for a sign of life: grpc-go's
+// default of 5 min drops clients that follow the usual advice of 30 s.
+const minPingInterval = 20 * time.Second
+
+// A Server is the gRPC server of the gateway.
+type Server struct {
+	options   Options
+	plans     map[string]*transcode.Plan // by procedure
+	validator protovalidate.Validator
+	grpc      *grpc.Server
+	health    *health.Server
+	cut       context.Context //nolint:containedctx // ends when running calls must
+	cutNow    context.CancelFunc
+}
+
+// New compiles the plans and constraints of all RPCs and makes a server. An error
+// is a mistake in the protos.
+func New(options Options) (*Server, error) {
+	plans, err := transcode.Compile(transcode.Services()...)
+	if err != nil {
+		return nil, fmt.Errorf("compile protos: %w", err)
+	}
+	s := &Server{options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer()}
+	if s.validator, err = newValidator(plans); err != nil {
+		return nil, err
+	}
+	for _, p := range plans {
+		s.plans[p.Procedure] = p
+	}
+	s.cut, s.cutNow = context.WithCancel(context.Background())
+	s.grpc = grpc.NewServer(s.grpcOptions()...)
+	h := &handler{options: options, identity: identity{options}}
+	h.register(s.grpc, plans)
+	if options.Health {
+		grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
+		s.setHealth(plans)
+	}
+	if options.Channelz {
+		channelz.RegisterChannelzServiceToServer(s.grpc)
+	}
+	if options.Reflection {
+		reflection.Register(s.grpc)
+	}
+	return s, nil
+}
+
+func (s *Server) grpcOptions() []grpc.ServerOption {
+	options := append(s.interceptors(),
+		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(proto.Name)}),
+		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
+		grpc.KeepaliveParams(keepalive.ServerParameters{
+			Time: s.options.KeepaliveTime, Timeout: keepaliveTimeout, MaxConnectionAge: s.options.MaxConnectionAge,
+		}),
+		grpc.WaitForHandlers(true),
+	)
+	if s.options.MaxRequestBytes > 0 {
+		options = append(options, grpc.MaxRecvMsgSize(s.options.MaxRequestBytes))
+	}
+	for _, h := range s.options.StatsHandlers {
+		options = append(options, grpc.StatsHandler(h))
+	}
+	return options
+}
+
+// setHealth names every service as serving; "" is the server as a whole.
+func (s *Server) setHealth(plans []*transcode.Plan) {
+	for _, p := range plans {
+		s.health.SetServingStatus(p.Service, grpc_health_v1.HealthCheckResponse_SERVING)
+	}
+}
+
+// Serve answers calls on the listener until [Server.Stop].
+func (s *Server) Serve(listener net.Listener) error {
+	if err := s.grpc.Serve(listener); err != nil {
+		return fmt.Errorf("serve gRPC: %w", err)
+	}
+	return nil
+}
+
+// afterCut is how long calls that were cut have to send their statuses.
+const afterCut = 2 * time.Second
+
+// Stop ends the server: health goes NOT_SERVING, new calls are refused, running
+// ones may finish within the limit. Then they are ended with a status of their
+// own; what does not even take that is dropped.
+func (s *Server) Stop(limit time.Duration) {
+	s.health.Shutdown()
+	cut := time.AfterFunc(limit, func() {
+		s.options.Logger.Warn("the drain limit has passed; running calls are ended", slog.Duration("limit", limit))
+		s.cutNow()
+	})
+	drop := time.AfterFunc(limit+afterCut, s.grpc.Stop)
+	s.grpc.GracefulStop()
+	cut.Stop()
+	drop.Stop()
+	s.cutNow()
+}

@@ -1,0 +1,106 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"buf.build/go/protovalidate"
+	"google.golang.org/grpc"
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/types/known/structpb"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+)
+
+// validation checks request messages against the constraints of their protos
+// (buf.validate), all of them at once.
+type validation struct{ validator protovalidate.Validator }
+
+// newValidator compiles the constraints of all requests before the first call.
+func newValidator(plans []*transcode.Plan) (protovalidate.Validator, error) {
+	messages := make([]proto.Message, len(plans))
+	for i, p := range plans {
+		messages[i] = p.NewInput()
+	}
+	validator, err := protovalidate.New(protovalidate.WithMessages(messages...), protovalidate.WithDisableLazy())
+	if err != nil {
+		return nil, fmt.Errorf("compile constraints: %w", err)
+	}
+	return validator, nil
+}
+
+func (v validation) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	if c := callOf(ctx); c.plan != nil {
+		if err := v.check(in); err != nil {
+			return nil, err
+		}
+	}
+	return next(ctx, in)
+}
+
+func (v validation) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	return next(srv, stream)
+}
+
+func (v validation) check(in any) error {
+	message, ok := in.(proto.Message)
+	if !ok {
+		return mavera.NewFailure(mavera.Panicked, fmt.Errorf("request is a %T", in))
+	}
+	err := v.validator.Validate(message)
+	if err == nil {
+		return nil
+	}
+	invalid := (*protovalidate.ValidationError)(nil)
+	if !errors.As(err, &invalid) {
+		return mavera.NewFailure(mavera.Panicked, err)
+	}
+	var violations []transcode.Violation
+	for _, violation := range invalid.Violations {
+		if violation.Proto.GetRuleId() == "required" && given(message, violation) {
+			continue
+		}
+		violations = append(violations, transcode.Violation{
+			Field:       protovalidate.FieldPathString(violation.Proto.GetField()),
+			Description: violation.Proto.GetMessage(),
+		})
+	}
+	if len(violations) == 0 {
+		return nil
+	}
+	return mavera.NewFailure(mavera.InvalidRequest, nil, violations...)
+}
+
+// given reports whether a required field that is unset comes in additional_fields:
+// what is sent is the two together.
+func given(message proto.Message, violation *protovalidate.Violation) bool {
+	parent := message.ProtoReflect()
+	elements := violation.Proto.GetField().GetElements()
+	for _, element := range elements[:max(len(elements)-1, 0)] {
+		fd := parent.Descriptor().Fields().ByName(protoreflect.Name(element.GetFieldName()))
+		if fd == nil || fd.Message() == nil {
+			return false
+		}
+		switch value := parent.Get(fd); {
+		case fd.IsList():
+			parent = value.List().Get(int(element.GetIndex())).Message() //nolint:gosec // an index of a list in memory
+		case fd.IsMap():
+			return false
+		default:
+			parent = value.Message()
+		}
+	}
+	extra := parent.Descriptor().Fields().ByName("additional_fields")
+	if extra == nil || violation.FieldDescriptor == nil {
+		return false
+	}
+	fields, ok := parent.Get(extra).Message().Interface().(*structpb.Struct)
+	if !ok {
+		return false
+	}
+	_, has := fields.GetFields()[transcode.JSONKey(violation.FieldDescriptor)]
+	return has
+}
