@@ -16,15 +16,19 @@ const (
 	gib ByteSize = 1 << 30
 )
 
-// sizeUnits has the largest unit first.
-var sizeUnits = [...]struct {
+type sizeUnit struct {
 	suffix string
 	bytes  ByteSize
-}{{"GiB", gib}, {"MiB", mib}, {"KiB", kib}, {"B", 1}, {"", 1}}
+}
+
+// sizeUnits returns the units, the largest first.
+func sizeUnits() []sizeUnit {
+	return []sizeUnit{{"GiB", gib}, {"MiB", mib}, {"KiB", kib}, {"B", 1}, {"", 1}}
+}
 
 // String returns the size in the largest unit that divides it: 32MiB.
 func (s ByteSize) String() string {
-	for _, unit := range sizeUnits {
+	for _, unit := range sizeUnits() {
 		if s != 0 && s%unit.bytes == 0 {
 			return strconv.FormatInt(int64(s/unit.bytes), 10) + unit.suffix
 		}
@@ -37,15 +41,16 @@ func (s ByteSize) String() string {
 // carry one.
 func parseSize(text string) (ByteSize, error) {
 	digits := strings.TrimRight(text, "BKMGi")
-	for _, unit := range sizeUnits {
+	for _, unit := range sizeUnits() {
 		if text[len(digits):] != unit.suffix {
 			continue
 		}
-		number, err := strconv.ParseUint(digits, 10, 63)
-		if err != nil {
+		number, err := strconv.ParseInt(digits, 10, 64)
+		if err != nil || number < 0 {
 			break
 		}
-		if number > uint64(gib/unit.bytes) || ByteSize(number)*unit.bytes < kib {
+		// Compared before multiplying, which could overflow.
+		if ByteSize(number) > gib/unit.bytes || ByteSize(number)*unit.bytes < kib {
 			return 0, fmt.Errorf("want a size from %s to %s", kib, gib)
 		}
 		return ByteSize(number) * unit.bytes, nil

@@ -123,7 +123,7 @@ func (c Config) Source(name string) string {
 
 // given is a value as it was found.
 type given struct {
-	setting Setting
+	setting *Setting
 	text    string
 	source  string
 }
@@ -134,7 +134,7 @@ func (g given) problem(reason error) Problem {
 	return Problem{Setting: g.setting.Name, Value: g.setting.shown(g.text), Source: g.source, Reason: reason.Error()}
 }
 
-func defaults(settings []Setting) []given {
+func defaults(settings []*Setting) []given {
 	values := make([]given, len(settings))
 	for i, setting := range settings {
 		values[i] = given{setting: setting, text: setting.Default, source: defaultSource}

@@ -223,7 +223,7 @@ func TestParseRefuses(t *testing.T) {
 		{
 			name: "everything wrong at once", args: []string{"--config=etc/a.yaml", "--simulatr", "on", "--share", "2", "extra", "--", "--max-answer-bytes=5TB", "--drain-timeout"},
 			environ: []string{"GATEWAY_GRPC_ADR=:1", "GATEWAY_PORT=8080", "MAVERA_WORKSPACE=x", "GATEWAY_KEEPALIVE_TIME=1", "MAVERA_API_KEY=mvra_live_é"},
-			files:   files{"etc/a.yaml": "grpc_addr: 50051\nlog_levle: info\nhealth: maybe\nhealth: true\nreflection: [true]\n<<: {share: 1}\nconfig: b\n? [a]\n: b\n"},
+			files:   files{"etc/a.yaml": "grpc_addr: 50051\nlog_lvel: info\nhealth: maybe\nhealth: true\nreflection: [true]\n<<: {share: 1}\nconfig: b\n? [a]\n: b\n"},
 			want: []string{
 				"--simulatr (command line): unknown flag; did you mean --simulator?",
 				"extra (command line): unexpected argument",
@@ -232,7 +232,7 @@ func TestParseRefuses(t *testing.T) {
 				"GATEWAY_GRPC_ADR (environment): unknown variable; did you mean GATEWAY_GRPC_ADDR?",
 				"GATEWAY_PORT (environment): unknown variable",
 				"MAVERA_WORKSPACE (environment): unknown variable",
-				"log_levle (a.yaml:2): unknown setting; did you mean log_level?",
+				"log_lvel (a.yaml:2): unknown setting; did you mean log_level?",
 				"health (a.yaml:4): already set in line 3",
 				"reflection (a.yaml:5): want a single value",
 				"<< (a.yaml:6): unknown setting",

@@ -36,7 +36,7 @@ func Usage(w io.Writer) error {
 }
 
 // form says which values are accepted and what holds without one.
-func (s Setting) form(byDefault string) string {
+func (s *Setting) form(byDefault string) string {
 	form := s.Type
 	if s.Unit != "" {
 		form += ", " + s.Unit
@@ -96,7 +96,7 @@ func (c Config) WriteYAML(w io.Writer) error {
 		}
 		value := setting.format(&c)
 		switch setting.Type {
-		case "bool", "duration", "integer", "number", "size":
+		case typeBool, typeDuration, "integer", "number", "size":
 		default:
 			// Go's escapes are also YAML's (YAML 1.2, 5.7).
 			value = strconv.Quote(value)

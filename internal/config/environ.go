@@ -7,7 +7,7 @@ import (
 
 // parseEnviron reads the variables that start with GATEWAY_ or MAVERA_. All
 // others, OTEL_* among them, belong to someone else.
-func parseEnviron(settings []Setting, environ []string) ([]given, []Problem) {
+func parseEnviron(settings []*Setting, environ []string) ([]given, []Problem) {
 	var values []given
 	var problems []Problem
 	for _, entry := range environ {
@@ -15,7 +15,7 @@ func parseEnviron(settings []Setting, environ []string) ([]given, []Problem) {
 		if !strings.HasPrefix(name, "GATEWAY_") && !strings.HasPrefix(name, "MAVERA_") {
 			continue
 		}
-		setting, found := lookUp(settings, func(s Setting) string { return s.Env }, name)
+		setting, found := lookUp(settings, func(s *Setting) string { return s.Env }, name)
 		switch {
 		case found:
 			values = append(values, given{setting: setting, text: text, source: "environment " + name})

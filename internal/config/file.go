@@ -16,7 +16,7 @@ import (
 // parseFile reads the YAML file: one mapping from names to single values. It
 // works on nodes and not on a struct, because a node knows its line and keeps
 // the text of the value, which is then parsed as a flag's would be.
-func parseFile(settings []Setting, path string, readFile func(string) ([]byte, error)) ([]given, []Problem) {
+func parseFile(settings []*Setting, path string, readFile func(string) ([]byte, error)) ([]given, []Problem) {
 	if path == "" {
 		return nil, nil
 	}
@@ -54,7 +54,7 @@ func parseFile(settings []Setting, path string, readFile func(string) ([]byte, e
 		if value.Kind == yaml.AliasNode {
 			value = value.Alias
 		}
-		setting, found := lookUp(settings, func(s Setting) string { return s.Key }, key.Value)
+		setting, found := lookUp(settings, func(s *Setting) string { return s.Key }, key.Value)
 		switch {
 		case key.Kind != yaml.ScalarNode:
 			wrong("a key has to be the name of a setting")

@@ -9,7 +9,7 @@ import (
 // parseFlags reads --name=value, --name value and, for a bool, --name alone;
 // one dash will do. It is not the flag package because that one stops at the
 // first mistake and repeats the value of it. The error is ErrHelp or nil.
-func parseFlags(settings []Setting, args []string) ([]given, []Problem, error) {
+func parseFlags(settings []*Setting, args []string) ([]given, []Problem, error) {
 	var values []given
 	var problems []Problem
 	for len(args) > 0 {
@@ -25,7 +25,7 @@ func parseFlags(settings []Setting, args []string) ([]given, []Problem, error) {
 			return nil, nil, ErrHelp
 		}
 		name = "--" + name
-		setting, found := lookUp(settings, func(s Setting) string { return s.Flag }, name)
+		setting, found := lookUp(settings, func(s *Setting) string { return s.Flag }, name)
 		source := "flag " + name
 		switch {
 		case !found:
@@ -35,8 +35,8 @@ func parseFlags(settings []Setting, args []string) ([]given, []Problem, error) {
 			}
 			continue
 		case hasText:
-		case setting.Type == "bool":
-			text = "true"
+		case setting.Type == typeBool:
+			text = on
 		case len(args) == 0:
 			problems = append(problems, Problem{Setting: setting.Name, Source: source, Reason: "the flag needs a value"})
 			continue
@@ -48,7 +48,7 @@ func parseFlags(settings []Setting, args []string) ([]given, []Problem, error) {
 	return values, problems, nil
 }
 
-func unknownFlag(settings []Setting, name string) string {
+func unknownFlag(settings []*Setting, name string) string {
 	var flags []string
 	for _, setting := range settings {
 		if setting.noFlag && name == "--"+strings.ReplaceAll(setting.Name, "_", "-") {
@@ -60,11 +60,11 @@ func unknownFlag(settings []Setting, name string) string {
 }
 
 // lookUp finds the setting whose name of one kind is the given one.
-func lookUp(settings []Setting, kind func(Setting) string, name string) (Setting, bool) {
+func lookUp(settings []*Setting, kind func(*Setting) string, name string) (*Setting, bool) {
 	for _, setting := range settings {
 		if name != "" && kind(setting) == name {
 			return setting, true
 		}
 	}
-	return Setting{}, false
+	return nil, false
 }

@@ -9,6 +9,15 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 )
 
+// Names of types and values that stand in several places.
+const (
+	typeBool     = "bool"
+	typeDuration = "duration"
+
+	on  = "true"
+	off = "false"
+)
+
 // Setting is one row of the table: all that is known about one setting.
 type Setting struct {
 	// Name is the key of the YAML file, such as grpc_addr.
@@ -42,7 +51,7 @@ type Setting struct {
 
 // row completes a setting: names that are not given are derived from its name,
 // and parse and the field it fills become set and format.
-func row[T any](setting Setting, field func(*Config) *T, parse func(string) (T, error)) Setting {
+func row[T any](setting Setting, field func(*Config) *T, parse func(string) (T, error)) *Setting {
 	if !setting.noFlag {
 		setting.Flag = "--" + strings.ReplaceAll(setting.Name, "_", "-")
 	}
@@ -76,14 +85,14 @@ func row[T any](setting Setting, field func(*Config) *T, parse func(string) (T, 
 		}
 		return fmt.Sprint(*field(config))
 	}
-	return setting
+	return &setting
 }
 
 // maxShown is how much of a wrong value, in bytes, an error repeats.
 const maxShown = 200
 
 // shown returns the part of a given value that may be printed.
-func (s Setting) shown(text string) string {
+func (s *Setting) shown(text string) string {
 	if s.Secret {
 		return ""
 	}

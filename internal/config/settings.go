@@ -2,6 +2,7 @@ package config
 
 import (
 	"log/slog"
+	"slices"
 	"time"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
@@ -12,8 +13,13 @@ const fileSetting = "config"
 
 // Settings returns the table of all settings, in the order in which they are
 // documented.
-func Settings() []Setting {
-	return []Setting{
+func Settings() []*Setting {
+	return slices.Concat(addressRows(), upstreamRows(), limitRows(), serviceRows(), commandRows())
+}
+
+// addressRows say where the gateway listens.
+func addressRows() []*Setting {
+	return []*Setting{
 		row(Setting{
 			Name: fileSetting, Type: "path", noKey: true,
 			Help: "YAML file with settings by the names of this table.",
@@ -27,10 +33,15 @@ func Settings() []Setting {
 			Help: "Address of the admin pages: /livez, /readyz, /metrics and /statusz.",
 		}, func(c *Config) *string { return &c.AdminAddr }, parseAddr),
 		row(Setting{
-			Name: "admin_debug", Type: "bool", Default: "false",
+			Name: "admin_debug", Type: typeBool, Default: off,
 			Help: "Serve /debug/pprof although the admin address is not a loopback one.",
 		}, func(c *Config) *bool { return &c.AdminDebug }, parseBool),
+	}
+}
 
+// upstreamRows say how Mavera is reached.
+func upstreamRows() []*Setting {
+	return []*Setting{
 		row(Setting{
 			Name: "api_key", Env: "MAVERA_API_KEY", Type: "key", Secret: true, noFlag: true,
 			Help: "The Mavera key. It has no flag, because flags can be read by every user of the machine. Not needed with simulator.",
@@ -40,19 +51,24 @@ func Settings() []Setting {
 			Help: "File that holds the Mavera key, in place of api_key. It is read again when it changes.",
 		}, func(c *Config) *string { return &c.APIKeyFile }, parseText),
 		row(Setting{
-			Name: "allow_caller_keys", Type: "bool", Default: "false",
+			Name: "allow_caller_keys", Type: typeBool, Default: off,
 			Help: "Use the key that a caller sends in the metadata x-mavera-api-key for the call. When off, such a call is refused.",
 		}, func(c *Config) *bool { return &c.AllowCallerKeys }, parseBool),
 		baseURLRow(),
 		row(Setting{
-			Name: "allow_insecure_upstream", Type: "bool", Default: "false",
+			Name: "allow_insecure_upstream", Type: typeBool, Default: off,
 			Help: "Allow a base_url with plain http that is not on this machine. The key then travels unencrypted.",
 		}, func(c *Config) *bool { return &c.AllowInsecureUpstream }, parseBool),
 		row(Setting{
-			Name: "simulator", Type: "bool", Default: "false",
+			Name: "simulator", Type: typeBool, Default: off,
 			Help: "Start the embedded Mavera simulator and use it: no key, no network, no cost.",
 		}, func(c *Config) *bool { return &c.Simulator }, parseBool),
+	}
+}
 
+// limitRows say how much the gateway takes and how long it waits.
+func limitRows() []*Setting {
+	return []*Setting{
 		row(Setting{
 			Name: "share", Type: "number", Unit: "above 0, at most 1", Default: "1",
 			Help: "Part of Mavera's rate limit and concurrency caps that this process may use. With three replicas on one key: 0.33.",
@@ -70,41 +86,51 @@ func Settings() []Setting {
 			Help: "Idle connections to Mavera that are kept for the next calls. It counts for HTTP/1.1 only; HTTP/2 shares one connection.",
 		}, func(c *Config) *int { return &c.UpstreamIdleConnections }, intBetween(0, 10000)),
 		row(Setting{
-			Name: "upstream_idle_timeout", Type: "duration", Unit: "1s to 1h", Default: "90s",
+			Name: "upstream_idle_timeout", Type: typeDuration, Unit: "1s to 1h", Default: "90s",
 			Help: "How long an idle connection to Mavera is kept. Set it below the limit of a proxy on the way, which would cut it.",
 		}, func(c *Config) *time.Duration { return &c.UpstreamIdleTimeout }, durationBetween(time.Second, time.Hour)),
 		row(Setting{
-			Name: "keepalive_time", Type: "duration", Unit: "10s to 24h", Default: "1m",
+			Name: "keepalive_time", Type: typeDuration, Unit: "10s to 24h", Default: "1m",
 			Help: "A caller's connection that is silent for this long is asked for a sign of life and closed if there is none within 20 s.",
 		}, func(c *Config) *time.Duration { return &c.KeepaliveTime }, durationBetween(10*time.Second, 24*time.Hour)),
 		row(Setting{
-			Name: "max_connection_age", Type: "duration", Unit: "0 (no limit) to 24h", Default: "0s",
+			Name: "max_connection_age", Type: typeDuration, Unit: "0 (no limit) to 24h", Default: "0s",
 			Help: "Age at which a caller's connection is closed once its calls have ended, so that callers find new replicas behind a balancer of connections.",
 		}, func(c *Config) *time.Duration { return &c.MaxConnectionAge }, durationBetween(0, 24*time.Hour)),
 		row(Setting{
-			Name: "drain_timeout", Type: "duration", Unit: "0 to 1h", Default: "200s",
+			Name: "drain_timeout", Type: typeDuration, Unit: "0 to 1h", Default: "200s",
 			Help: "How long running calls may take after SIGTERM. The default is above the longest attempt, 180 s.",
 		}, func(c *Config) *time.Duration { return &c.DrainTimeout }, durationBetween(0, time.Hour)),
+	}
+}
 
+// serviceRows say what else is served and logged.
+func serviceRows() []*Setting {
+	return []*Setting{
 		row(Setting{
-			Name: "reflection", Type: "bool", Default: "true",
+			Name: "reflection", Type: typeBool, Default: on,
 			Help: "Serve gRPC reflection, which tools such as grpcurl need.",
 		}, func(c *Config) *bool { return &c.Reflection }, parseBool),
 		row(Setting{
-			Name: "health", Type: "bool", Default: "true",
+			Name: "health", Type: typeBool, Default: on,
 			Help: "Serve grpc.health.v1.",
 		}, func(c *Config) *bool { return &c.Health }, parseBool),
 		row(Setting{
-			Name: "channelz", Type: "bool", Default: "true",
+			Name: "channelz", Type: typeBool, Default: on,
 			Help: "Serve grpc.channelz.v1, which shows connections and their counters.",
 		}, func(c *Config) *bool { return &c.Channelz }, parseBool),
 		row(Setting{
 			Name: "log_level", Type: "debug, info, warn or error", Default: "info",
 			Help: "Least severe level that is logged.",
 		}, func(c *Config) *slog.Level { return &c.LogLevel }, parseLevel),
+	}
+}
 
+// commandRows say what is asked of the command itself.
+func commandRows() []*Setting {
+	return []*Setting{
 		row(Setting{
-			Name: "print_config", Type: "bool", Default: "false", noEnv: true, noKey: true,
+			Name: "print_config", Type: typeBool, Default: off, noEnv: true, noKey: true,
 			Help: "Print the effective configuration as YAML, with the source of each value and keys redacted, and exit.",
 		}, func(c *Config) *bool { return &c.PrintConfig }, parseBool),
 	}

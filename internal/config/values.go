@@ -18,9 +18,9 @@ func parseText(text string) (string, error) {
 
 func parseBool(text string) (bool, error) {
 	switch text {
-	case "true":
+	case on:
 		return true, nil
-	case "false":
+	case off:
 		return false, nil
 	default:
 		return false, errors.New("want true or false")
@@ -103,7 +103,7 @@ func shortDuration(duration time.Duration) string {
 	return text
 }
 
-func baseURLRow() Setting {
+func baseURLRow() *Setting {
 	setting := row(Setting{
 		Name: "base_url", Env: "MAVERA_BASE_URL", Type: "URL", Default: "https://app.mavera.io/api/v1",
 		Help: "Where Mavera's API is. Plain http is accepted on this machine only, unless allow_insecure_upstream is set.",

@@ -108,7 +108,7 @@ func TestShown(t *testing.T) {
 		{"cut inside a character", strings.Repeat("a", maxShown-1) + "éé", strings.Repeat("a", maxShown-1) + "..."},
 	}
 	for _, test := range tests {
-		if got := (Setting{}).shown(test.in); got != test.want {
+		if got := (&Setting{}).shown(test.in); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)
 		}
 	}

@@ -107,7 +107,7 @@ func Start(ctx context.Context, options Options) (*Telemetry, error) {
 
 // Shutdown sends what has not been sent and stops the exporters. It returns
 // when that is done or ctx ends; a collector that is down takes all the time
-// that ctx allows.
+// that ctx allows. A ctx that has already ended stops nothing.
 func (t *Telemetry) Shutdown(ctx context.Context) error {
 	errs := make([]error, len(t.stop))
 	var stopping sync.WaitGroup
