@@ -283,7 +283,7 @@ type FavoriteResult struct {
 	IsFavorite *bool `protobuf:"varint,1,opt,name=is_favorite,json=isFavorite,proto3,oneof" json:"is_favorite,omitempty"`
 	// Id of the file or folder, an opaque string. Inferred.
 	Id *string `protobuf:"bytes,2,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Kind of object: "file" or "folder" is likely. Inferred.
+	// Kind of object; the word is not documented. Inferred.
 	Object *string `protobuf:"bytes,3,opt,name=object,proto3,oneof" json:"object,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

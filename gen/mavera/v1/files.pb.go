@@ -776,7 +776,7 @@ type File struct {
 	Folder *FileFolderRef `protobuf:"bytes,10,opt,name=folder,proto3" json:"folder,omitempty"`
 	// Address of a preview image, a URI; may be null. Documented.
 	ThumbnailUrl *string `protobuf:"bytes,11,opt,name=thumbnail_url,json=thumbnailUrl,proto3,oneof" json:"thumbnail_url,omitempty"`
-	// Free-form data of the caller. Documented.
+	// Free-form data; keys not documented. Documented.
 	Metadata *structpb.Struct `protobuf:"bytes,12,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// Whether it is a favourite of the calling user. Documented.
 	IsFavorite *bool `protobuf:"varint,13,opt,name=is_favorite,json=isFavorite,proto3,oneof" json:"is_favorite,omitempty"`

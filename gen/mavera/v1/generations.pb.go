@@ -826,8 +826,7 @@ type GenerationApp struct {
 	Category *string `protobuf:"bytes,5,opt,name=category,proto3,oneof" json:"category,omitempty"`
 	// Fields expected in input_data. Inferred (guide prose).
 	InputFields []*GenerationAppInputField `protobuf:"bytes,6,rep,name=input_fields,json=inputFields,proto3" json:"input_fields,omitempty"`
-	// Schema of input_data; sample code tries it where input_fields is missing.
-	// Inferred (sample code).
+	// Schema of input_data; sample code also tries it. Inferred (sample code).
 	InputSchema *structpb.Struct `protobuf:"bytes,7,opt,name=input_schema,json=inputSchema,proto3" json:"input_schema,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

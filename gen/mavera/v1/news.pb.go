@@ -545,7 +545,7 @@ type NewsStory struct {
 	Categories []string `protobuf:"bytes,14,rep,name=categories,proto3" json:"categories,omitempty"`
 	// Topics of the story. Documented.
 	Topics []string `protobuf:"bytes,15,rep,name=topics,proto3" json:"topics,omitempty"`
-	// Countries concerned; the sample has two-letter codes. Documented.
+	// Countries concerned; form not documented. Documented.
 	Countries []string `protobuf:"bytes,16,rep,name=countries,proto3" json:"countries,omitempty"`
 	// People named. Documented.
 	People []*NewsPerson `protobuf:"bytes,17,rep,name=people,proto3" json:"people,omitempty"`
@@ -965,7 +965,7 @@ type NewsPersonalization struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Personas asked for. Documented.
 	Personas []*PersonaRef `protobuf:"bytes,1,rep,name=personas,proto3" json:"personas,omitempty"`
-	// Keywords derived from them. Documented.
+	// Keywords of the selection. Documented.
 	Keywords []string `protobuf:"bytes,2,rep,name=keywords,proto3" json:"keywords,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1094,11 +1094,11 @@ func (x *NewsChatMessage) GetAdditionalFields() *structpb.Struct {
 // story detail declares the object without fields.
 type NewsSentiment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Positive share; scale not documented. Documented; its type is inferred.
+	// Positive part; scale not documented. Documented; its type is inferred.
 	Positive *float64 `protobuf:"fixed64,1,opt,name=positive,proto3,oneof" json:"positive,omitempty"`
-	// Negative share; scale not documented. Documented; its type is inferred.
+	// Negative part; scale not documented. Documented; its type is inferred.
 	Negative *float64 `protobuf:"fixed64,2,opt,name=negative,proto3,oneof" json:"negative,omitempty"`
-	// Neutral share; scale not documented. Documented; its type is inferred.
+	// Neutral part; scale not documented. Documented; its type is inferred.
 	Neutral *float64 `protobuf:"fixed64,3,opt,name=neutral,proto3,oneof" json:"neutral,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1243,7 +1243,7 @@ type NewsKeyPoint struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The point itself. Documented.
 	Point *string `protobuf:"bytes,1,opt,name=point,proto3,oneof" json:"point,omitempty"`
-	// Addresses where it is said. Documented.
+	// Where it is said; form not documented. Documented.
 	References []string `protobuf:"bytes,2,rep,name=references,proto3" json:"references,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1309,7 +1309,7 @@ type NewsQuestion struct {
 	Question *string `protobuf:"bytes,1,opt,name=question,proto3,oneof" json:"question,omitempty"`
 	// The answer. Documented.
 	Answer *string `protobuf:"bytes,2,opt,name=answer,proto3,oneof" json:"answer,omitempty"`
-	// Addresses where it is said. Documented.
+	// Where it is said; form not documented. Documented.
 	References []string `protobuf:"bytes,3,rep,name=references,proto3" json:"references,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1382,7 +1382,7 @@ type NewsArticle struct {
 	Url *string `protobuf:"bytes,1,opt,name=url,proto3,oneof" json:"url,omitempty"`
 	// Title of the article. Documented.
 	Title *string `protobuf:"bytes,2,opt,name=title,proto3,oneof" json:"title,omitempty"`
-	// Teaser of the article. Documented.
+	// Description of the article. Documented.
 	Description *string `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	// Who published it. Documented.
 	Source *string `protobuf:"bytes,4,opt,name=source,proto3,oneof" json:"source,omitempty"`

@@ -1052,7 +1052,7 @@ func (x *VideoAnalysisResults) GetAdditionalFields() *structpb.Struct {
 // Documented.
 type VideoAnalysisChunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Position of the slice, from 0 in the sample. Documented.
+	// Position of the slice. Documented.
 	Index *int32 `protobuf:"varint,1,opt,name=index,proto3,oneof" json:"index,omitempty"`
 	// Offset of the slice into the video in seconds (unit inferred). There is no
 	// end_time. Documented.
