@@ -1182,12 +1182,13 @@ type isChatToolChoice_Form interface {
 }
 
 type ChatToolChoice_Mode struct {
-	// Whether a tool is called.
+	// Whether a tool is called. Inferred (OpenAI format).
 	Mode ToolChoiceMode `protobuf:"varint,1,opt,name=mode,proto3,enum=mavera.v1.ToolChoiceMode,oneof"`
 }
 
 type ChatToolChoice_Object struct {
-	// The one function to call, in the nested OpenAI form.
+	// The one function to call, in the nested OpenAI form. Inferred (OpenAI
+	// format).
 	Object *structpb.Struct `protobuf:"bytes,2,opt,name=object,proto3,oneof"`
 }
 

@@ -1743,12 +1743,12 @@ type isFocusGroupStimulus_Form interface {
 }
 
 type FocusGroupStimulus_Text struct {
-	// Plain text.
+	// Plain text. Inferred.
 	Text string `protobuf:"bytes,1,opt,name=text,proto3,oneof"`
 }
 
 type FocusGroupStimulus_Object struct {
-	// An image, a video, a page or a titled text.
+	// An image, a video, a page or a titled text. Inferred.
 	Object *FocusGroupStimulusObject `protobuf:"bytes,2,opt,name=object,proto3,oneof"`
 }
 
@@ -1830,12 +1830,12 @@ type isFocusGroupError_Form interface {
 }
 
 type FocusGroupError_Message struct {
-	// Plain text.
+	// Plain text. Inferred.
 	Message string `protobuf:"bytes,1,opt,name=message,proto3,oneof"`
 }
 
 type FocusGroupError_Object struct {
-	// An object with code and message.
+	// An object with code and message. Inferred.
 	Object *structpb.Struct `protobuf:"bytes,2,opt,name=object,proto3,oneof"`
 }
 

@@ -2425,12 +2425,12 @@ type isMeetingUrl_Form interface {
 }
 
 type MeetingUrl_Url struct {
-	// The address itself.
+	// The address itself. Documented.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3,oneof"`
 }
 
 type MeetingUrl_Object struct {
-	// The address with its parts.
+	// The address with its parts. Documented.
 	Object *structpb.Struct `protobuf:"bytes,2,opt,name=object,proto3,oneof"`
 }
 

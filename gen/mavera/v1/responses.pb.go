@@ -1583,17 +1583,17 @@ type isResponseInputContentPart_Kind interface {
 }
 
 type ResponseInputContentPart_InputText struct {
-	// Text of the caller.
+	// Text of the caller. Inferred (OpenAI format).
 	InputText *ResponseInputText `protobuf:"bytes,1,opt,name=input_text,json=inputText,proto3,oneof"`
 }
 
 type ResponseInputContentPart_InputImage struct {
-	// An image of the caller.
+	// An image of the caller. Inferred (OpenAI format).
 	InputImage *ResponseInputImage `protobuf:"bytes,2,opt,name=input_image,json=inputImage,proto3,oneof"`
 }
 
 type ResponseInputContentPart_OutputText struct {
-	// Text of an earlier reply.
+	// Text of an earlier reply. Inferred (OpenAI format).
 	OutputText *ResponseOutputText `protobuf:"bytes,3,opt,name=output_text,json=outputText,proto3,oneof"`
 }
 
@@ -1791,12 +1791,12 @@ type isToolChoice_Form interface {
 }
 
 type ToolChoice_Mode struct {
-	// Whether a tool is called.
+	// Whether a tool is called. Inferred (OpenAI format).
 	Mode ToolChoiceMode `protobuf:"varint,1,opt,name=mode,proto3,enum=mavera.v1.ToolChoiceMode,oneof"`
 }
 
 type ToolChoice_Function struct {
-	// The one function to call.
+	// The one function to call. Inferred (OpenAI format).
 	Function *ToolChoiceFunction `protobuf:"bytes,2,opt,name=function,proto3,oneof"`
 }
 
