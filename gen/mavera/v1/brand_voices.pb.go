@@ -31,8 +31,8 @@ const (
 type BrandVoiceStatus int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	BrandVoiceStatus_BRAND_VOICE_STATUS_UNSPECIFIED BrandVoiceStatus = 0
 	// "pending".
 	BrandVoiceStatus_BRAND_VOICE_STATUS_PENDING BrandVoiceStatus = 1
@@ -92,9 +92,9 @@ func (BrandVoiceStatus) EnumDescriptor() ([]byte, []int) {
 // ListBrandVoicesRequest is the request of ListBrandVoices.
 type ListBrandVoicesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only this workspace. Documented.
+	// Id of the workspace; only its brand voices. Documented.
 	WorkspaceId *string `protobuf:"bytes,1,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Keep only one processing status. Documented.
+	// State; only brand voices in it. Documented.
 	Status *BrandVoiceStatus `protobuf:"varint,2,opt,name=status,proto3,enum=mavera.v1.BrandVoiceStatus,oneof" json:"status,omitempty"`
 	// Rows per page (AIP-158); absent: all of them. The upstream list has no
 	// paging, the gateway cuts the pages.
@@ -241,24 +241,24 @@ func (x *ListBrandVoicesResponse) GetAdditionalFields() *structpb.Struct {
 // source is expected, though neither list is marked as required.
 type CreateBrandVoiceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Label. At least 2 characters. Required. Documented.
+	// Label of the brand voice. At least 2 characters. Required. Documented.
 	Label string `protobuf:"bytes,1,opt,name=label,proto3" json:"label,omitempty"`
 	// How the voice will be used. At least 10 characters. Required. Documented.
 	UsageContext string `protobuf:"bytes,2,opt,name=usage_context,json=usageContext,proto3" json:"usage_context,omitempty"`
-	// Target workspace; the default one when absent. Also seen:
-	// /features/workspaces: listed as required. Documented.
+	// Id of the target workspace; the default one when absent.
+	// /features/workspaces lists it as required, so send it when known.
+	// Documented.
 	WorkspaceId *string `protobuf:"bytes,3,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Pages to analyse. Send plain strings; accept objects. Also seen:
-	// /api-reference/brand-voice/create-brand-voice: object[] in the field list,
-	// strings in the sample. Documented.
+	// Pages to analyse. Objects in the field list of the page, strings in its
+	// sample: an item with url alone is sent as a plain string. Documented.
 	Urls []*BrandVoiceUrlInput `protobuf:"bytes,4,rep,name=urls,proto3" json:"urls,omitempty"`
-	// Documents. Documented.
+	// Uploaded files to analyse. Documented.
 	Documents []*BrandVoiceDocumentInput `protobuf:"bytes,5,rep,name=documents,proto3" json:"documents,omitempty"`
-	// Example phrases. Inferred.
+	// Sample phrases of the voice. Inferred.
 	ExamplePhrases []*BrandVoiceExamplePhrase `protobuf:"bytes,6,rep,name=example_phrases,json=examplePhrases,proto3" json:"example_phrases,omitempty"`
-	// Vocabulary. Inferred.
+	// Words to prefer and to avoid. Inferred.
 	Vocabulary *BrandVoiceVocabulary `protobuf:"bytes,7,opt,name=vocabulary,proto3" json:"vocabulary,omitempty"`
-	// Tone. Inferred.
+	// Tone of the voice. Inferred.
 	Tone *BrandVoiceTone `protobuf:"bytes,8,opt,name=tone,proto3" json:"tone,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -363,7 +363,7 @@ func (x *CreateBrandVoiceRequest) GetAdditionalFields() *structpb.Struct {
 // GetBrandVoiceRequest is the request of GetBrandVoice.
 type GetBrandVoiceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Brand voice id. Required. Documented.
+	// Id of the brand voice. Required. Documented.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -406,25 +406,25 @@ func (x *GetBrandVoiceRequest) GetId() string {
 	return ""
 }
 
-// UpdateBrandVoiceRequest is the request of UpdateBrandVoice. All optional; key
-// names come from the read model.
+// UpdateBrandVoiceRequest is the request of UpdateBrandVoice. All fields are
+// optional; their names come from the read model.
 type UpdateBrandVoiceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Brand voice id. Required. Documented.
+	// Id of the brand voice. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Label. At least 2 characters. Inferred.
+	// New label. At least 2 characters. Inferred.
 	Label *string `protobuf:"bytes,2,opt,name=label,proto3,oneof" json:"label,omitempty"`
-	// Usage context. At least 10 characters. Inferred.
+	// How the voice will be used. At least 10 characters. Inferred.
 	UsageContext *string `protobuf:"bytes,3,opt,name=usage_context,json=usageContext,proto3,oneof" json:"usage_context,omitempty"`
-	// Voice summary. Inferred.
+	// Summary of the voice. Inferred.
 	VoiceSummary *string `protobuf:"bytes,4,opt,name=voice_summary,json=voiceSummary,proto3,oneof" json:"voice_summary,omitempty"`
-	// Tone. Inferred.
+	// Tone of the voice. Inferred.
 	Tone *BrandVoiceTone `protobuf:"bytes,5,opt,name=tone,proto3" json:"tone,omitempty"`
-	// Writing style. Inferred.
+	// Writing style of the voice. Inferred.
 	WritingStyle *BrandVoiceWritingStyle `protobuf:"bytes,6,opt,name=writing_style,json=writingStyle,proto3" json:"writing_style,omitempty"`
-	// Vocabulary. Inferred.
+	// Words to prefer and to avoid. Inferred.
 	Vocabulary *BrandVoiceVocabulary `protobuf:"bytes,7,opt,name=vocabulary,proto3" json:"vocabulary,omitempty"`
-	// Example phrases. Inferred.
+	// Sample phrases of the voice. Inferred.
 	ExamplePhrases []*BrandVoiceExamplePhrase `protobuf:"bytes,8,rep,name=example_phrases,json=examplePhrases,proto3" json:"example_phrases,omitempty"`
 	// Fields to change (AIP-134). Absent: the fields that are set. Present:
 	// exactly the fields named here: set ones to their value, unset ones to null,
@@ -540,7 +540,7 @@ func (x *UpdateBrandVoiceRequest) GetAdditionalFields() *structpb.Struct {
 // DeleteBrandVoiceRequest is the request of DeleteBrandVoice.
 type DeleteBrandVoiceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Brand voice id. Required. Documented.
+	// Id of the brand voice. Required. Documented.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -583,33 +583,34 @@ func (x *DeleteBrandVoiceRequest) GetId() string {
 	return ""
 }
 
-// BrandVoice: Brand voice profile. The generated fields are empty while the job
-// runs. Documented.
+// BrandVoice is a brand voice profile. Its generated fields, voice_summary to
+// example_phrases, are empty while the job runs. Documented.
 type BrandVoice struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Usually starts with bv_. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "brand_voice". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Label. Documented.
+	// Label of the brand voice. Documented.
 	Label *string `protobuf:"bytes,3,opt,name=label,proto3,oneof" json:"label,omitempty"`
-	// Usage context. Documented.
+	// How the voice will be used. Documented.
 	UsageContext *string `protobuf:"bytes,4,opt,name=usage_context,json=usageContext,proto3,oneof" json:"usage_context,omitempty"`
-	// Compare without regard to case. Documented.
+	// State of the job; final are completed and failed. Any case is read, and
+	// READY as completed. Documented.
 	Status *BrandVoiceStatus `protobuf:"varint,5,opt,name=status,proto3,enum=mavera.v1.BrandVoiceStatus,oneof" json:"status,omitempty"`
 	// Reason when status is failed; a plain string. Documented.
 	Error *string `protobuf:"bytes,6,opt,name=error,proto3,oneof" json:"error,omitempty"`
-	// Voice summary. Documented.
+	// Summary of the voice; generated. Documented.
 	VoiceSummary *string `protobuf:"bytes,7,opt,name=voice_summary,json=voiceSummary,proto3,oneof" json:"voice_summary,omitempty"`
-	// Tone. Documented.
+	// Tone of the voice; generated. Documented.
 	Tone *BrandVoiceTone `protobuf:"bytes,8,opt,name=tone,proto3" json:"tone,omitempty"`
-	// Writing style. Documented.
+	// Writing style of the voice; generated. Documented.
 	WritingStyle *BrandVoiceWritingStyle `protobuf:"bytes,9,opt,name=writing_style,json=writingStyle,proto3" json:"writing_style,omitempty"`
-	// Vocabulary. Documented.
+	// Words to prefer and to avoid; generated. Documented.
 	Vocabulary *BrandVoiceVocabulary `protobuf:"bytes,10,opt,name=vocabulary,proto3" json:"vocabulary,omitempty"`
-	// Example phrases. Documented.
+	// Sample phrases of the voice; generated. Documented.
 	ExamplePhrases []*BrandVoiceExamplePhrase `protobuf:"bytes,11,rep,name=example_phrases,json=examplePhrases,proto3" json:"example_phrases,omitempty"`
-	// Sources. Documented.
+	// What the voice was learnt from. Documented.
 	Sources *BrandVoiceSources `protobuf:"bytes,12,opt,name=sources,proto3" json:"sources,omitempty"`
 	// Workspace it belongs to. Documented.
 	WorkspaceId *string `protobuf:"bytes,13,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
@@ -765,15 +766,15 @@ func (x *BrandVoice) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// BrandVoiceUrlInput: Web source in object form; the reference types urls as
-// objects and hides their fields. Inferred.
+// BrandVoiceUrlInput is a page to analyse. With url alone it is sent as a plain
+// string; the reference types urls as objects and hides their fields. Inferred.
 type BrandVoiceUrlInput struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Address. Inferred.
+	// Address of the page. Inferred.
 	Url *string `protobuf:"bytes,1,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// Name. Inferred.
+	// Name of the page. Inferred.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Free description. Inferred.
+	// What the page is about. Inferred.
 	Description *string `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -839,18 +840,19 @@ func (x *BrandVoiceUrlInput) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// BrandVoiceDocumentInput: Uploaded file to analyse. Documented.
+// BrandVoiceDocumentInput is an uploaded file to analyse. That all fields but
+// description are required is inferred. Documented.
 type BrandVoiceDocumentInput struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. Documented.
+	// Name of the file. Documented.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Public_url of the upload. Documented.
+	// Address of the file: public_url of the upload. Documented.
 	Url *string `protobuf:"bytes,2,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// MIME type. Documented.
+	// MIME type of the file, for instance application/pdf. Documented.
 	FileType *string `protobuf:"bytes,3,opt,name=file_type,json=fileType,proto3,oneof" json:"file_type,omitempty"`
-	// Size in bytes. Documented.
+	// Size of the file in bytes. Documented.
 	FileSize *int64 `protobuf:"varint,4,opt,name=file_size,json=fileSize,proto3,oneof" json:"file_size,omitempty"`
-	// Free description. Inferred.
+	// What the file is about. Inferred.
 	Description *string `protobuf:"bytes,5,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -930,12 +932,12 @@ func (x *BrandVoiceDocumentInput) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// BrandVoiceExamplePhrase is part of the messages above. Documented.
+// BrandVoiceExamplePhrase is a sample phrase of a voice. Documented.
 type BrandVoiceExamplePhrase struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Use case. Documented.
+	// Occasion of the phrase. Documented.
 	UseCase *string `protobuf:"bytes,1,opt,name=use_case,json=useCase,proto3,oneof" json:"use_case,omitempty"`
-	// Example. Documented.
+	// The phrase itself. Documented.
 	Example *string `protobuf:"bytes,2,opt,name=example,proto3,oneof" json:"example,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -994,12 +996,12 @@ func (x *BrandVoiceExamplePhrase) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// BrandVoiceVocabulary is part of the messages above. Documented.
+// BrandVoiceVocabulary is which words a voice uses. Documented.
 type BrandVoiceVocabulary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Preferred terms. Documented.
+	// Words to prefer. Documented.
 	PreferredTerms []string `protobuf:"bytes,1,rep,name=preferred_terms,json=preferredTerms,proto3" json:"preferred_terms,omitempty"`
-	// Avoid terms. Documented.
+	// Words to avoid. Documented.
 	AvoidTerms []string `protobuf:"bytes,2,rep,name=avoid_terms,json=avoidTerms,proto3" json:"avoid_terms,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1058,14 +1060,14 @@ func (x *BrandVoiceVocabulary) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// BrandVoiceTone is part of the messages above. Documented.
+// BrandVoiceTone is the tone of a voice. Documented.
 type BrandVoiceTone struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Adjectives. Documented.
+	// Adjectives that describe it. Documented.
 	Adjectives []string `protobuf:"bytes,1,rep,name=adjectives,proto3" json:"adjectives,omitempty"`
-	// Dos. Documented.
+	// What to do. Documented.
 	Dos []string `protobuf:"bytes,2,rep,name=dos,proto3" json:"dos,omitempty"`
-	// Donts. Documented.
+	// What not to do. Documented.
 	Donts []string `protobuf:"bytes,3,rep,name=donts,proto3" json:"donts,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1131,12 +1133,12 @@ func (x *BrandVoiceTone) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// BrandVoiceWritingStyle is part of the messages above. Documented.
+// BrandVoiceWritingStyle is how a voice writes. Documented.
 type BrandVoiceWritingStyle struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Sentence structure. Documented.
+	// How sentences are built. Documented.
 	SentenceStructure *string `protobuf:"bytes,1,opt,name=sentence_structure,json=sentenceStructure,proto3,oneof" json:"sentence_structure,omitempty"`
-	// Jargon usage. Documented.
+	// How much jargon is used. Documented.
 	JargonUsage *string `protobuf:"bytes,2,opt,name=jargon_usage,json=jargonUsage,proto3,oneof" json:"jargon_usage,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1195,12 +1197,12 @@ func (x *BrandVoiceWritingStyle) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// BrandVoiceSources is part of the messages above. Documented.
+// BrandVoiceSources is what a voice was learnt from. Documented.
 type BrandVoiceSources struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Urls. Documented.
+	// Pages that were analysed. Documented.
 	Urls []*BrandVoiceUrlSource `protobuf:"bytes,1,rep,name=urls,proto3" json:"urls,omitempty"`
-	// Documents. Documented.
+	// Files that were analysed. Documented.
 	Documents []*BrandVoiceDocumentSource `protobuf:"bytes,2,rep,name=documents,proto3" json:"documents,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1259,16 +1261,16 @@ func (x *BrandVoiceSources) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// BrandVoiceUrlSource is part of the messages above. Documented.
+// BrandVoiceUrlSource is a page that was analysed. Documented.
 type BrandVoiceUrlSource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Address. Documented.
+	// Address of the page. Documented.
 	Url *string `protobuf:"bytes,2,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// Name. Documented.
+	// Name of the page; may be null (inferred). Documented.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Free description. Documented.
+	// What the page is about; may be null (inferred). Documented.
 	Description *string `protobuf:"bytes,4,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1341,18 +1343,18 @@ func (x *BrandVoiceUrlSource) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// BrandVoiceDocumentSource is part of the messages above. Documented.
+// BrandVoiceDocumentSource is a file that was analysed. Documented.
 type BrandVoiceDocumentSource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name. Documented.
+	// Name of the file. Documented.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Free description. Documented.
+	// What the file is about; may be null (inferred). Documented.
 	Description *string `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// MIME type. Documented.
+	// MIME type of the file. Documented.
 	FileType *string `protobuf:"bytes,4,opt,name=file_type,json=fileType,proto3,oneof" json:"file_type,omitempty"`
-	// Bytes. Documented.
+	// Size of the file in bytes. Documented.
 	FileSize *int64 `protobuf:"varint,5,opt,name=file_size,json=fileSize,proto3,oneof" json:"file_size,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

@@ -37,16 +37,17 @@ type BrandVoicesServiceClient interface {
 	//
 	// GET /brand-voices. Documented
 	// (/api-reference/brand-voice/list-brand-voices). Credits: 0 (inferred).
+	// Paged by page_size and page_token.
 	ListBrandVoices(ctx context.Context, in *ListBrandVoicesRequest, opts ...grpc.CallOption) (*ListBrandVoicesResponse, error)
 	// Start building a brand voice from URLs and documents.
 	//
 	// POST /brand-voices. Documented
 	// (/api-reference/brand-voice/create-brand-voice). Credits: 50. Not
-	// idempotent: a repeat may create and bill twice. Poll GetBrandVoice for the
-	// outcome.
+	// idempotent: a repeat may create and bill twice.
 	//
-	// Asynchronous: answers pending; poll GET /brand-voices/{id} until completed
-	// or failed. Duration and interval not documented.
+	// Asynchronous: answers pending; poll GetBrandVoice until its status is
+	// completed or failed. Duration and interval not documented. Upload documents
+	// through FilesService first.
 	CreateBrandVoice(ctx context.Context, in *CreateBrandVoiceRequest, opts ...grpc.CallOption) (*BrandVoice, error)
 	// Read one brand voice with all generated guidelines; also the polling
 	// target.
@@ -139,16 +140,17 @@ type BrandVoicesServiceServer interface {
 	//
 	// GET /brand-voices. Documented
 	// (/api-reference/brand-voice/list-brand-voices). Credits: 0 (inferred).
+	// Paged by page_size and page_token.
 	ListBrandVoices(context.Context, *ListBrandVoicesRequest) (*ListBrandVoicesResponse, error)
 	// Start building a brand voice from URLs and documents.
 	//
 	// POST /brand-voices. Documented
 	// (/api-reference/brand-voice/create-brand-voice). Credits: 50. Not
-	// idempotent: a repeat may create and bill twice. Poll GetBrandVoice for the
-	// outcome.
+	// idempotent: a repeat may create and bill twice.
 	//
-	// Asynchronous: answers pending; poll GET /brand-voices/{id} until completed
-	// or failed. Duration and interval not documented.
+	// Asynchronous: answers pending; poll GetBrandVoice until its status is
+	// completed or failed. Duration and interval not documented. Upload documents
+	// through FilesService first.
 	CreateBrandVoice(context.Context, *CreateBrandVoiceRequest) (*BrandVoice, error)
 	// Read one brand voice with all generated guidelines; also the polling
 	// target.

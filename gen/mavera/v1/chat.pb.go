@@ -30,8 +30,8 @@ const (
 type ChatRole int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	ChatRole_CHAT_ROLE_UNSPECIFIED ChatRole = 0
 	// "system".
 	ChatRole_CHAT_ROLE_SYSTEM ChatRole = 1
@@ -92,8 +92,8 @@ func (ChatRole) EnumDescriptor() ([]byte, []int) {
 type ChatResponseFormatType int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	ChatResponseFormatType_CHAT_RESPONSE_FORMAT_TYPE_UNSPECIFIED ChatResponseFormatType = 0
 	// "text".
 	ChatResponseFormatType_CHAT_RESPONSE_FORMAT_TYPE_TEXT ChatResponseFormatType = 1
@@ -149,27 +149,34 @@ func (ChatResponseFormatType) EnumDescriptor() ([]byte, []int) {
 // CreateChatCompletionRequest is the request of CreateChatCompletion.
 type CreateChatCompletionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Model. Required. Documented.
+	// Model to answer. The only known value is mavera-1; the gateway refuses
+	// none. Required. Documented.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
-	// Messages in order. 1 to 128 items. Required. Documented.
+	// Conversation in order. 1 to 128 messages. Required. Documented.
 	Messages []*ChatMessage `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`
-	// Id of a persona; its prompt is put in front. Documented.
+	// Id of a persona, whose prompt is put in front. Required in the field list,
+	// optional in the introduction of the same page, so it is not refused when
+	// absent. Documented.
 	PersonaId *string `protobuf:"bytes,3,opt,name=persona_id,json=personaId,proto3,oneof" json:"persona_id,omitempty"`
-	// Add the analysis block. Default false. Documented.
+	// Whether the analysis block is added to the answer. Default false.
+	// Documented.
 	AnalysisMode *bool `protobuf:"varint,4,opt,name=analysis_mode,json=analysisMode,proto3,oneof" json:"analysis_mode,omitempty"`
-	// Reasoning effort. Default medium. Documented.
+	// How much reasoning to spend. Default medium. Documented.
 	ReasoningEffort *ReasoningEffort `protobuf:"varint,5,opt,name=reasoning_effort,json=reasoningEffort,proto3,enum=mavera.v1.ReasoningEffort,oneof" json:"reasoning_effort,omitempty"`
-	// Verbosity. Default medium. Documented.
+	// How long the answer is. Default medium. Documented.
 	Verbosity *Verbosity `protobuf:"varint,6,opt,name=verbosity,proto3,enum=mavera.v1.Verbosity,oneof" json:"verbosity,omitempty"`
-	// Temperature. Range 0 to 2. Default 1. Documented.
+	// Randomness of sampling. Range 0 to 2. Default 1. Documented.
 	Temperature *float64 `protobuf:"fixed64,7,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
-	// Max tokens. At least 1 (inferred). Documented.
+	// Cap on generated tokens. At least 1 (inferred); upper bound not documented.
+	// Documented.
 	MaxTokens *int32 `protobuf:"varint,8,opt,name=max_tokens,json=maxTokens,proto3,oneof" json:"max_tokens,omitempty"`
-	// Tools. Inferred (OpenAI format).
+	// Functions that the caller can run, in the nested form. Inferred (OpenAI
+	// format).
 	Tools []*ChatTool `protobuf:"bytes,9,rep,name=tools,proto3" json:"tools,omitempty"`
-	// Tool choice. Inferred (OpenAI format).
+	// Whether and which tool must be called. No default documented. Inferred
+	// (OpenAI format).
 	ToolChoice *ChatToolChoice `protobuf:"bytes,10,opt,name=tool_choice,json=toolChoice,proto3" json:"tool_choice,omitempty"`
-	// Response format. Documented.
+	// Format of the text of the reply. Documented.
 	ResponseFormat *ChatResponseFormat `protobuf:"bytes,11,opt,name=response_format,json=responseFormat,proto3" json:"response_format,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -292,22 +299,25 @@ func (x *CreateChatCompletionRequest) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ChatCompletion is part of the messages above. Documented.
+// ChatCompletion is a reply in the legacy format. A list of the server tools
+// that ran may come under an undocumented name and is then in
+// additional_fields. Documented.
 type ChatCompletion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Usually starts with chatcmpl_. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "chat.completion". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Created. Documented.
+	// When it was created; Unix seconds on the wire. Documented.
 	Created *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
-	// Model. Documented.
+	// Model that answered. Documented.
 	Model *string `protobuf:"bytes,4,opt,name=model,proto3,oneof" json:"model,omitempty"`
-	// Always one choice. Documented.
+	// The reply; always one choice. Documented.
 	Choices []*ChatChoice `protobuf:"bytes,5,rep,name=choices,proto3" json:"choices,omitempty"`
-	// What the call cost. Documented.
+	// What the call cost; tokens as prompt_tokens and completion_tokens.
+	// Documented.
 	Usage *Usage `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
-	// Analysis. Documented.
+	// Analysis block; only with analysis_mode. Documented.
 	Analysis *ResponseAnalysis `protobuf:"bytes,7,opt,name=analysis,proto3" json:"analysis,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -401,18 +411,19 @@ func (x *ChatCompletion) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ChatMessage is part of the messages above. Documented.
+// ChatMessage is one turn of the conversation. Documented.
 type ChatMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Role. Required. Documented.
+	// Who speaks. Required. Documented.
 	Role ChatRole `protobuf:"varint,1,opt,name=role,proto3,enum=mavera.v1.ChatRole" json:"role,omitempty"`
-	// Text; null with tool_calls. Required. Documented.
+	// What is said. Sent as null when unset, as beside tool_calls; that null is
+	// allowed is inferred, so it is not refused when absent. Documented.
 	Content string `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	// Images for visual analysis. Documented.
 	Attachments []*ChatAttachment `protobuf:"bytes,3,rep,name=attachments,proto3" json:"attachments,omitempty"`
-	// With role tool: the call it answers. Documented.
+	// Id of the call that the message answers; with role tool. Documented.
 	ToolCallId *string `protobuf:"bytes,4,opt,name=tool_call_id,json=toolCallId,proto3,oneof" json:"tool_call_id,omitempty"`
-	// On assistant messages. Documented.
+	// Calls that the model asked for; on assistant messages. Documented.
 	ToolCalls []*ChatToolCall `protobuf:"bytes,5,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -492,12 +503,13 @@ func (x *ChatMessage) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ChatTool: Nested legacy form of a tool. Documented.
+// ChatTool is a function that the caller can run, in the nested legacy form.
+// Inferred (OpenAI format).
 type ChatTool struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kind. Documented.
+	// Kind of tool: "function", sent when unset. Inferred (OpenAI format).
 	Type *string `protobuf:"bytes,1,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// Function. Required. Documented.
+	// The function itself. Inferred (OpenAI format).
 	Function *ChatFunctionDefinition `protobuf:"bytes,2,opt,name=function,proto3" json:"function,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -556,13 +568,13 @@ func (x *ChatTool) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ChatResponseFormat is part of the messages above. Documented.
+// ChatResponseFormat is the form of the text of a reply. Documented.
 type ChatResponseFormat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Json_object and json_schema are documented; text is inferred. Required.
-	// Documented.
+	// Kind of output. json_object and json_schema are documented; text is
+	// inferred. Required. Documented.
 	Type ChatResponseFormatType `protobuf:"varint,1,opt,name=type,proto3,enum=mavera.v1.ChatResponseFormatType" json:"type,omitempty"`
-	// Json schema. Documented.
+	// Schema of the answer; with type json_schema. Documented.
 	JsonSchema *NestedJsonSchema `protobuf:"bytes,2,opt,name=json_schema,json=jsonSchema,proto3" json:"json_schema,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -621,15 +633,15 @@ func (x *ChatResponseFormat) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ChatChoice is part of the messages above. Documented.
+// ChatChoice is one reply of a completion. Documented.
 type ChatChoice struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Index. At least 0. Documented.
+	// Position of the choice. At least 0. Documented.
 	Index *int32 `protobuf:"varint,1,opt,name=index,proto3,oneof" json:"index,omitempty"`
-	// Message. Documented.
+	// The reply itself. Documented.
 	Message *ChatCompletionMessage `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// Finish reason. Known values: stop; open set. Values (inferred): length,
-	// tool_calls; open set. Documented.
+	// Why the text ended. Known values: stop. Values (inferred): length,
+	// tool_calls. Open set. Documented.
 	FinishReason *string `protobuf:"bytes,3,opt,name=finish_reason,json=finishReason,proto3,oneof" json:"finish_reason,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -695,12 +707,12 @@ func (x *ChatChoice) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ChatAttachment is part of the messages above. Documented.
+// ChatAttachment is an image beside a message. Documented.
 type ChatAttachment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kind. Known values: image; open set. Required. Documented.
+	// Kind of attachment. Known values: image; open set. Required. Documented.
 	Type string `protobuf:"bytes,1,opt,name=type,proto3" json:"type,omitempty"`
-	// Address. Required. Documented.
+	// Address of the image, a URI. Required. Documented.
 	Url string `protobuf:"bytes,2,opt,name=url,proto3" json:"url,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -759,14 +771,14 @@ func (x *ChatAttachment) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ChatToolCall is part of the messages above. Inferred (OpenAI format).
+// ChatToolCall is a call that the model asks for. Inferred (OpenAI format).
 type ChatToolCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, an opaque string. Inferred.
+	// Id of the call; the answer carries it as tool_call_id. Inferred.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Kind. Inferred.
+	// Kind of call: "function", sent when unset. Inferred.
 	Type *string `protobuf:"bytes,2,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// Function. Inferred.
+	// Function to run and its arguments. Inferred.
 	Function *ChatToolCallFunction `protobuf:"bytes,3,opt,name=function,proto3" json:"function,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -832,12 +844,14 @@ func (x *ChatToolCall) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ChatFunctionDefinition is part of the messages above. Documented.
+// ChatFunctionDefinition is what the model is told about a function. Which
+// fields are required is inferred, so none is refused when absent. Inferred
+// (OpenAI format).
 type ChatFunctionDefinition struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. Required. Documented.
+	// Name that the model calls. Inferred (OpenAI format).
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Free description. Required. Documented.
+	// What the function does; the model decides by it. Inferred (OpenAI format).
 	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
 	// JSON Schema of the arguments.
 	//
@@ -933,7 +947,7 @@ type isChatFunctionDefinition_ParametersForm interface {
 }
 
 type ChatFunctionDefinition_Parameters struct {
-	// As a value; keys are sent sorted. Documented.
+	// As a value; keys are sent sorted. Inferred (OpenAI format).
 	Parameters *structpb.Struct `protobuf:"bytes,3,opt,name=parameters,proto3,oneof"`
 }
 
@@ -947,16 +961,16 @@ func (*ChatFunctionDefinition_Parameters) isChatFunctionDefinition_ParametersFor
 
 func (*ChatFunctionDefinition_ParametersJson) isChatFunctionDefinition_ParametersForm() {}
 
-// ChatCompletionMessage is part of the messages above. Documented.
+// ChatCompletionMessage is the reply of a completion. Documented.
 type ChatCompletionMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Role. Documented.
+	// Who speaks: "assistant". Documented.
 	Role *string `protobuf:"bytes,1,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// Text. Documented.
+	// Text of the reply; may be null (inferred). Documented.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Tool calls. Documented.
+	// Calls that the caller is asked to run. Documented.
 	ToolCalls []*ChatToolCall `protobuf:"bytes,3,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
-	// Parsed structured output. Documented.
+	// Answer as data; only with a structured response_format. Documented.
 	Parsed *structpb.Struct `protobuf:"bytes,4,opt,name=parsed,proto3" json:"parsed,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1029,12 +1043,12 @@ func (x *ChatCompletionMessage) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ChatToolCallFunction is part of the messages above. Inferred.
+// ChatToolCallFunction is the function of a call with its arguments. Inferred.
 type ChatToolCallFunction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. Inferred.
+	// Name of the function to run. Inferred.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// JSON text. Inferred.
+	// Arguments as JSON text, to be parsed by the caller. Inferred.
 	Arguments *string `protobuf:"bytes,2,opt,name=arguments,proto3,oneof" json:"arguments,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1168,12 +1182,13 @@ type isChatToolChoice_Form interface {
 }
 
 type ChatToolChoice_Mode struct {
-	// Whether a tool is called.
+	// Whether a tool is called. Inferred (OpenAI format).
 	Mode ToolChoiceMode `protobuf:"varint,1,opt,name=mode,proto3,enum=mavera.v1.ToolChoiceMode,oneof"`
 }
 
 type ChatToolChoice_Object struct {
-	// The one function to call, in the nested OpenAI form.
+	// The one function to call, in the nested OpenAI form. Inferred (OpenAI
+	// format).
 	Object *structpb.Struct `protobuf:"bytes,2,opt,name=object,proto3,oneof"`
 }
 
@@ -1221,21 +1236,21 @@ const file_mavera_v1_chat_proto_rawDesc = "" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x05\n" +
 	"\x03_idB\t\n" +
 	"\a_objectB\b\n" +
-	"\x06_model\"\xde\x02\n" +
+	"\x06_model\"\xd8\x02\n" +
 	"\vChatMessage\x124\n" +
-	"\x04role\x18\x01 \x01(\x0e2\x13.mavera.v1.ChatRoleB\v\xbaH\b\xc8\x01\x01\x82\x01\x02\x10\x01R\x04role\x12&\n" +
-	"\acontent\x18\x02 \x01(\tB\f\xbaH\x03\xc8\x01\x01\x92\x80\x19\x020\x01R\acontent\x12;\n" +
+	"\x04role\x18\x01 \x01(\x0e2\x13.mavera.v1.ChatRoleB\v\xbaH\b\xc8\x01\x01\x82\x01\x02\x10\x01R\x04role\x12 \n" +
+	"\acontent\x18\x02 \x01(\tB\x06\x92\x80\x19\x020\x01R\acontent\x12;\n" +
 	"\vattachments\x18\x03 \x03(\v2\x19.mavera.v1.ChatAttachmentR\vattachments\x12%\n" +
 	"\ftool_call_id\x18\x04 \x01(\tH\x00R\n" +
 	"toolCallId\x88\x01\x01\x126\n" +
 	"\n" +
 	"tool_calls\x18\x05 \x03(\v2\x17.mavera.v1.ChatToolCallR\ttoolCalls\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x0f\n" +
-	"\r_tool_call_id\"\xc9\x01\n" +
+	"\r_tool_call_id\"\xc1\x01\n" +
 	"\bChatTool\x12'\n" +
 	"\x04type\x18\x01 \x01(\tB\x0e\x92\x80\x19\n" +
-	"*\bfunctionH\x00R\x04type\x88\x01\x01\x12E\n" +
-	"\bfunction\x18\x02 \x01(\v2!.mavera.v1.ChatFunctionDefinitionB\x06\xbaH\x03\xc8\x01\x01R\bfunction\x12D\n" +
+	"*\bfunctionH\x00R\x04type\x88\x01\x01\x12=\n" +
+	"\bfunction\x18\x02 \x01(\v2!.mavera.v1.ChatFunctionDefinitionR\bfunction\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\a\n" +
 	"\x05_type\"\xdc\x01\n" +
 	"\x12ChatResponseFormat\x12B\n" +
@@ -1262,10 +1277,10 @@ const file_mavera_v1_chat_proto_rawDesc = "" +
 	"\bfunction\x18\x03 \x01(\v2\x1f.mavera.v1.ChatToolCallFunctionR\bfunction\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x05\n" +
 	"\x03_idB\a\n" +
-	"\x05_type\"\xa5\x02\n" +
-	"\x16ChatFunctionDefinition\x12\x1a\n" +
-	"\x04name\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x04name\x12(\n" +
-	"\vdescription\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\vdescription\x129\n" +
+	"\x05_type\"\x95\x02\n" +
+	"\x16ChatFunctionDefinition\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12 \n" +
+	"\vdescription\x18\x02 \x01(\tR\vdescription\x129\n" +
 	"\n" +
 	"parameters\x18\x03 \x01(\v2\x17.google.protobuf.StructH\x00R\n" +
 	"parameters\x121\n" +

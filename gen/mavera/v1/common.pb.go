@@ -24,21 +24,23 @@ const (
 )
 
 // Usage is what a call cost: credits, with token counts only where a model
-// answered. Responses count input and output tokens, the older endpoints prompt
-// and completion tokens. Documented.
+// answered. Responses count input and output tokens; chat, news and generations
+// count prompt and completion tokens. The credits guide promises it in every
+// answer, yet lists, files and personas show none. Documented.
 type Usage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Credits that the call cost. Documented.
+	// Credits that the call cost; whole numbers in every sample, fractions are
+	// read. Documented.
 	CreditsUsed *float64 `protobuf:"fixed64,1,opt,name=credits_used,json=creditsUsed,proto3,oneof" json:"credits_used,omitempty"`
-	// Tokens read. Documented.
+	// Tokens read (Responses). Documented.
 	InputTokens *int64 `protobuf:"varint,2,opt,name=input_tokens,json=inputTokens,proto3,oneof" json:"input_tokens,omitempty"`
-	// Tokens written. Documented.
+	// Tokens written (Responses). Documented.
 	OutputTokens *int64 `protobuf:"varint,3,opt,name=output_tokens,json=outputTokens,proto3,oneof" json:"output_tokens,omitempty"`
-	// Tokens in all. Documented.
+	// Tokens in all; not in news answers. Documented.
 	TotalTokens *int64 `protobuf:"varint,4,opt,name=total_tokens,json=totalTokens,proto3,oneof" json:"total_tokens,omitempty"`
-	// Older name of input_tokens. Documented.
+	// Tokens read; older name of input_tokens. Documented.
 	PromptTokens *int64 `protobuf:"varint,5,opt,name=prompt_tokens,json=promptTokens,proto3,oneof" json:"prompt_tokens,omitempty"`
-	// Older name of output_tokens. Documented.
+	// Tokens written; older name of output_tokens. Documented.
 	CompletionTokens *int64 `protobuf:"varint,6,opt,name=completion_tokens,json=completionTokens,proto3,oneof" json:"completion_tokens,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -125,15 +127,15 @@ func (x *Usage) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// DeletedResource: Deletion receipt of every DELETE. No page shows one: accept
-// any 2xx with or without a body. Inferred.
+// DeletedResource is the receipt of every deletion. No page shows one: any 2xx
+// answer counts, with or without a body. Inferred.
 type DeletedResource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, an opaque string. Inferred.
+	// Id of what was deleted, an opaque string. Inferred.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Kind of object; always the same word. Inferred.
+	// Kind of object that was deleted. Inferred.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Deleted. Inferred.
+	// Whether it is deleted. Inferred.
 	Deleted *bool `protobuf:"varint,3,opt,name=deleted,proto3,oneof" json:"deleted,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -199,15 +201,15 @@ func (x *DeletedResource) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// PersonaRef: Short reference to a persona. Documented.
+// PersonaRef is a short reference to a persona. Documented.
 type PersonaRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, an opaque string. Documented.
+	// Id of the persona, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name. Documented.
+	// Name of the persona. Documented.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// In news answers and Mave threads; missing in the Mave chat answer.
-	// Documented.
+	// Category of the persona. Comes in news answers and Mave threads, not in the
+	// answer of SendMaveMessage. Documented.
 	Category *string `protobuf:"bytes,3,opt,name=category,proto3,oneof" json:"category,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -273,14 +275,15 @@ func (x *PersonaRef) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FavoriteResult: Only is_favorite is documented (sample code).
+// FavoriteResult is the favourite flag after a toggle. Only is_favorite is
+// documented (sample code).
 type FavoriteResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Is favorite. Documented.
+	// Whether it is now a favourite of the calling user. Documented.
 	IsFavorite *bool `protobuf:"varint,1,opt,name=is_favorite,json=isFavorite,proto3,oneof" json:"is_favorite,omitempty"`
-	// Id, an opaque string. Inferred.
+	// Id of the file or folder, an opaque string. Inferred.
 	Id *string `protobuf:"bytes,2,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Kind of object; always the same word. Inferred.
+	// Kind of object; the word is not documented. Inferred.
 	Object *string `protobuf:"bytes,3,opt,name=object,proto3,oneof" json:"object,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -346,12 +349,12 @@ func (x *FavoriteResult) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// BrandVoiceRef: Short reference to a brand voice. Documented.
+// BrandVoiceRef is a short reference to a brand voice. Documented.
 type BrandVoiceRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, an opaque string. Documented.
+	// Id of the brand voice, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Label. Documented.
+	// Label of the brand voice. Documented.
 	Label *string `protobuf:"bytes,2,opt,name=label,proto3,oneof" json:"label,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

@@ -30,8 +30,8 @@ const (
 type FileSource int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	FileSource_FILE_SOURCE_UNSPECIFIED FileSource = 0
 	// "upload".
 	FileSource_FILE_SOURCE_UPLOAD FileSource = 1
@@ -103,17 +103,18 @@ func (FileSource) EnumDescriptor() ([]byte, []int) {
 // CreateFileUploadUrlRequest is the request of CreateFileUploadUrl.
 type CreateFileUploadUrlRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name of the file. Required. Documented.
+	// Name of the file; CreateFile calls it name. Required. Documented.
 	FileName string `protobuf:"bytes,1,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
-	// MIME type. Required. Documented.
+	// MIME type of the file; CreateFile calls it type. Required. Documented.
 	FileType string `protobuf:"bytes,2,opt,name=file_type,json=fileType,proto3" json:"file_type,omitempty"`
-	// Bytes; at most 10 MB, or 2 GB for video. At least 1. Required. Documented.
+	// Size of the file in bytes. At least 1; at most 10 MB, or 2 GB for video,
+	// which is not refused here. Required. Documented.
 	FileSize int64 `protobuf:"varint,3,opt,name=file_size,json=fileSize,proto3" json:"file_size,omitempty"`
-	// Workspace it belongs to. Required. Documented.
+	// Id of the workspace that the file belongs to. Required. Documented.
 	WorkspaceId string `protobuf:"bytes,4,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"`
-	// SHA-256 of the content. Documented.
+	// SHA-256 of the content; its encoding is not documented. Documented.
 	Checksum *string `protobuf:"bytes,5,opt,name=checksum,proto3,oneof" json:"checksum,omitempty"`
-	// Folder id. Documented.
+	// Id of the folder that the file goes to. Documented.
 	FolderId *string `protobuf:"bytes,6,opt,name=folder_id,json=folderId,proto3,oneof" json:"folder_id,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -204,16 +205,17 @@ func (x *CreateFileUploadUrlRequest) GetAdditionalFields() *structpb.Struct {
 // ListFilesRequest is the request of ListFiles.
 type ListFilesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only this workspace. Documented.
+	// Id of the workspace; only its files. Documented.
 	WorkspaceId *string `protobuf:"bytes,1,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Only this folder. Documented.
+	// Id of the folder; only its files. Documented.
 	FolderId *string `protobuf:"bytes,2,opt,name=folder_id,json=folderId,proto3,oneof" json:"folder_id,omitempty"`
-	// MIME prefix: image, video, application/pdf. Documented.
+	// MIME type or its beginning, for instance image, video or application/pdf.
+	// Documented.
 	Type *string `protobuf:"bytes,3,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// Only favourites of the caller. Documented.
+	// Whether only favourites of the calling user are kept. Documented.
 	IsFavorite *bool `protobuf:"varint,4,opt,name=is_favorite,json=isFavorite,proto3,oneof" json:"is_favorite,omitempty"`
-	// By name, any case. The pages describe the filter; its name is inferred.
-	// Inferred.
+	// Text to match with the name, any case. The pages describe the filter; its
+	// name is inferred. Inferred.
 	Search *string `protobuf:"bytes,5,opt,name=search,proto3,oneof" json:"search,omitempty"`
 	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
 	// lowered. Documented.
@@ -380,19 +382,22 @@ func (x *ListFilesResponse) GetAdditionalFields() *structpb.Struct {
 // CreateFileRequest is the request of CreateFile.
 type CreateFileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. Required. Documented.
+	// Name of the file; file_name in CreateFileUploadUrl. Required. Documented.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// MIME type. Required. Documented.
+	// MIME type of the file; file_type in CreateFileUploadUrl. Required.
+	// Documented.
 	Type string `protobuf:"bytes,2,opt,name=type,proto3" json:"type,omitempty"`
-	// Public_url of the upload-url answer. Required. Documented.
+	// Address of the file, a URI: public_url of the answer of
+	// CreateFileUploadUrl. Required. Documented.
 	Url string `protobuf:"bytes,3,opt,name=url,proto3" json:"url,omitempty"`
-	// Workspace it belongs to. Required. Documented.
+	// Id of the workspace that the file belongs to. Required. Documented.
 	WorkspaceId string `protobuf:"bytes,4,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"`
-	// Size in bytes. At least 1. Required. Documented.
+	// Size of the file in bytes. At least 1. The File calls it size. Required.
+	// Documented.
 	FileSize int64 `protobuf:"varint,5,opt,name=file_size,json=fileSize,proto3" json:"file_size,omitempty"`
-	// Folder id. Documented.
+	// Id of the folder that the file goes to. Documented.
 	FolderId *string `protobuf:"bytes,6,opt,name=folder_id,json=folderId,proto3,oneof" json:"folder_id,omitempty"`
-	// Metadata. Documented.
+	// Free-form data of the caller. Documented.
 	Metadata *structpb.Struct `protobuf:"bytes,7,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -490,7 +495,7 @@ func (x *CreateFileRequest) GetAdditionalFields() *structpb.Struct {
 // GetFileRequest is the request of GetFile.
 type GetFileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// File id. Required. Documented.
+	// Id of the file. Required. Documented.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -536,7 +541,7 @@ func (x *GetFileRequest) GetId() string {
 // DeleteFileRequest is the request of DeleteFile.
 type DeleteFileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// File id. Required. Documented.
+	// Id of the file. Required. Inferred.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -582,7 +587,7 @@ func (x *DeleteFileRequest) GetId() string {
 // ToggleFileFavoriteRequest is the request of ToggleFileFavorite.
 type ToggleFileFavoriteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// File id. Required. Documented.
+	// Id of the file. Required. Documented.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -631,17 +636,18 @@ type CreateFileUploadUrlResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of object: "upload_url". Documented.
 	Object *string `protobuf:"bytes,1,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Presigned PUT address. Documented.
+	// Presigned address to PUT the bytes to. Documented.
 	UploadUrl *string `protobuf:"bytes,2,opt,name=upload_url,json=uploadUrl,proto3,oneof" json:"upload_url,omitempty"`
-	// Address of the file afterwards; goes into url of POST /files. Documented.
+	// Address of the file afterwards; goes into url of CreateFile. Documented.
 	PublicUrl *string `protobuf:"bytes,3,opt,name=public_url,json=publicUrl,proto3,oneof" json:"public_url,omitempty"`
-	// Storage key. Documented.
+	// Key of the file in the storage. Documented.
 	Key *string `protobuf:"bytes,4,opt,name=key,proto3,oneof" json:"key,omitempty"`
-	// Lifetime of upload_url in seconds. Documented.
+	// Lifetime of upload_url in seconds, 3600 as documented. Documented.
 	ExpiresIn *int32 `protobuf:"varint,5,opt,name=expires_in,json=expiresIn,proto3,oneof" json:"expires_in,omitempty"`
-	// Method. Documented.
+	// HTTP method of the upload: "PUT". Documented.
 	Method *string `protobuf:"bytes,6,opt,name=method,proto3,oneof" json:"method,omitempty"`
-	// Headers to send with the PUT. Documented.
+	// Headers to send with the PUT, all and unchanged: Content-Type, and probably
+	// x-amz-checksum-sha256 when a checksum was sent (inferred). Documented.
 	Headers map[string]string `protobuf:"bytes,7,rep,name=headers,proto3" json:"headers,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
 	// What to call after the upload. Documented.
 	NextStep *CreateFileUploadUrlResponseNextStep `protobuf:"bytes,8,opt,name=next_step,json=nextStep,proto3" json:"next_step,omitempty"`
@@ -744,34 +750,35 @@ func (x *CreateFileUploadUrlResponse) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// File is part of the messages above. Documented.
+// File is a file record. Documented.
 type File struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Usually starts with file_. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "file". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Name. Documented.
+	// Name of the file. Documented.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Address. Documented.
+	// Address of the file, a URI. Documented.
 	Url *string `protobuf:"bytes,4,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// MIME type. Documented.
+	// MIME type of the file. Documented.
 	Type *string `protobuf:"bytes,5,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// Bytes. Requests say file_size, the file says size. Documented.
+	// Size of the file in bytes; may be null. Requests call it file_size.
+	// Documented.
 	Size *int64 `protobuf:"varint,6,opt,name=size,proto3,oneof" json:"size,omitempty"`
-	// Source. Documented.
+	// Where the file came from. Documented.
 	Source *FileSource `protobuf:"varint,7,opt,name=source,proto3,enum=mavera.v1.FileSource,oneof" json:"source,omitempty"`
 	// Workspace it belongs to. Documented.
 	WorkspaceId *string `protobuf:"bytes,8,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Folder id. Documented.
+	// Id of the folder that the file is in; null when in none. Documented.
 	FolderId *string `protobuf:"bytes,9,opt,name=folder_id,json=folderId,proto3,oneof" json:"folder_id,omitempty"`
-	// Folder. Documented.
+	// Folder that the file is in; absent when in none. Documented.
 	Folder *FileFolderRef `protobuf:"bytes,10,opt,name=folder,proto3" json:"folder,omitempty"`
-	// Thumbnail url. Documented.
+	// Address of a preview image, a URI; may be null. Documented.
 	ThumbnailUrl *string `protobuf:"bytes,11,opt,name=thumbnail_url,json=thumbnailUrl,proto3,oneof" json:"thumbnail_url,omitempty"`
-	// Metadata. Documented.
+	// Free-form data; keys not documented. Documented.
 	Metadata *structpb.Struct `protobuf:"bytes,12,opt,name=metadata,proto3" json:"metadata,omitempty"`
-	// Of the calling user. Documented.
+	// Whether it is a favourite of the calling user. Documented.
 	IsFavorite *bool `protobuf:"varint,13,opt,name=is_favorite,json=isFavorite,proto3,oneof" json:"is_favorite,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -925,15 +932,15 @@ func (x *File) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// CreateFileUploadUrlResponseNextStep: What to call after the upload.
+// CreateFileUploadUrlResponseNextStep is what to call after the upload.
 // Documented.
 type CreateFileUploadUrlResponseNextStep struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Free description. Documented.
+	// What to do, in words. Documented.
 	Description *string `protobuf:"bytes,1,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// Endpoint. Documented.
+	// Endpoint to call. Documented.
 	Endpoint *string `protobuf:"bytes,2,opt,name=endpoint,proto3,oneof" json:"endpoint,omitempty"`
-	// Ready-made body of the next call. Documented.
+	// Body of that call, ready-made. Documented.
 	Body *structpb.Struct `protobuf:"bytes,3,opt,name=body,proto3" json:"body,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -999,12 +1006,12 @@ func (x *CreateFileUploadUrlResponseNextStep) GetAdditionalFields() *structpb.St
 	return nil
 }
 
-// FileFolderRef: Present when the file is in a folder. Documented.
+// FileFolderRef is the folder that a file is in. Documented.
 type FileFolderRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, an opaque string. Documented.
+	// Id of the folder, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name. Documented.
+	// Name of the folder. Documented.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

@@ -45,15 +45,15 @@ type FilesServiceClient interface {
 	// List files.
 	//
 	// GET /files. Documented (/api-reference/files/list-files). Credits: 0
-	// (inferred).
+	// (inferred). Paged by page_size and page_token.
 	ListFiles(ctx context.Context, in *ListFilesRequest, opts ...grpc.CallOption) (*ListFilesResponse, error)
 	// Register an uploaded file and count its storage.
 	//
 	// POST /files. Documented (/api-reference/files/create-file-record). Credits:
 	// 0 (inferred). Not idempotent: a repeat may create twice.
 	//
-	// Only after the PUT has succeeded; url is public_url of the upload-url
-	// answer.
+	// Call it only after the PUT has succeeded; url is public_url of the answer
+	// of CreateFileUploadUrl.
 	CreateFile(ctx context.Context, in *CreateFileRequest, opts ...grpc.CallOption) (*File, error)
 	// Read one file.
 	//
@@ -67,9 +67,7 @@ type FilesServiceClient interface {
 	// Flip the favourite flag of a file for the calling user.
 	//
 	// POST /files/{id}/favorite. Documented (/features/files). Credits: 0
-	// (inferred). Not idempotent: a repeat may create twice.
-	//
-	// None; a toggle, so a repeat undoes it.
+	// (inferred). Not idempotent: a repeat undoes it.
 	ToggleFileFavorite(ctx context.Context, in *ToggleFileFavoriteRequest, opts ...grpc.CallOption) (*FavoriteResult, error)
 }
 
@@ -159,15 +157,15 @@ type FilesServiceServer interface {
 	// List files.
 	//
 	// GET /files. Documented (/api-reference/files/list-files). Credits: 0
-	// (inferred).
+	// (inferred). Paged by page_size and page_token.
 	ListFiles(context.Context, *ListFilesRequest) (*ListFilesResponse, error)
 	// Register an uploaded file and count its storage.
 	//
 	// POST /files. Documented (/api-reference/files/create-file-record). Credits:
 	// 0 (inferred). Not idempotent: a repeat may create twice.
 	//
-	// Only after the PUT has succeeded; url is public_url of the upload-url
-	// answer.
+	// Call it only after the PUT has succeeded; url is public_url of the answer
+	// of CreateFileUploadUrl.
 	CreateFile(context.Context, *CreateFileRequest) (*File, error)
 	// Read one file.
 	//
@@ -181,9 +179,7 @@ type FilesServiceServer interface {
 	// Flip the favourite flag of a file for the calling user.
 	//
 	// POST /files/{id}/favorite. Documented (/features/files). Credits: 0
-	// (inferred). Not idempotent: a repeat may create twice.
-	//
-	// None; a toggle, so a repeat undoes it.
+	// (inferred). Not idempotent: a repeat undoes it.
 	ToggleFileFavorite(context.Context, *ToggleFileFavoriteRequest) (*FavoriteResult, error)
 	mustEmbedUnimplementedFilesServiceServer()
 }

@@ -29,15 +29,15 @@ const (
 // ListFocusGroupsRequest is the request of ListFocusGroups.
 type ListFocusGroupsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only this workspace. Inferred.
+	// Id of the workspace; only its focus groups. Inferred.
 	WorkspaceId *string `protobuf:"bytes,1,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Only this project. Inferred.
+	// Id of the project; only its focus groups. Inferred.
 	ProjectId *string `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3,oneof" json:"project_id,omitempty"`
-	// Keep only one state. Values (inferred): pending, processing, generating,
-	// completed, failed; open set. Inferred.
+	// State; only focus groups in it. Values (inferred): pending, processing,
+	// generating, completed, failed; open set. Inferred.
 	Status *string `protobuf:"bytes,3,opt,name=status,proto3,oneof" json:"status,omitempty"`
 	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
-	// lowered. Documented.
+	// lowered. Inferred.
 	PageSize *int32 `protobuf:"varint,90,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// next_page_token of the page before; absent: the first page. All other
 	// fields but page_size must be as they were (AIP-158).
@@ -184,30 +184,32 @@ func (x *ListFocusGroupsResponse) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// CreateFocusGroupRequest is the request of CreateFocusGroup.
+// CreateFocusGroupRequest is the request of CreateFocusGroup. Only workspace_id
+// is documented; send what is not modelled in additional_fields.
 type CreateFocusGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Workspace of the study. Usually starts with ws_. Inferred.
+	// Id of the workspace of the study. Usually starts with ws_. Required.
+	// Documented.
 	WorkspaceId *string `protobuf:"bytes,1,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Project inside the workspace; the docs say that some endpoints take it.
-	// Inferred.
+	// Id of the project inside the workspace; the documentation says that some
+	// endpoints take it. Inferred.
 	ProjectId *string `protobuf:"bytes,2,opt,name=project_id,json=projectId,proto3,oneof" json:"project_id,omitempty"`
-	// Name. Inferred.
+	// Name of the study. Inferred.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Free description. Inferred.
+	// What the study is about. Inferred.
 	Description *string `protobuf:"bytes,4,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// Personas the respondents are drawn from. Range 1-10 items (inferred).
-	// Inferred.
+	// Ids of the personas that the respondents are drawn from. Range 1 to 10
+	// items. Inferred.
 	PersonaIds []string `protobuf:"bytes,5,rep,name=persona_ids,json=personaIds,proto3" json:"persona_ids,omitempty"`
-	// Number of simulated respondents. Range 10 to 200 or more (inferred). At
-	// least 1. Inferred.
+	// Number of simulated respondents. At least 1; range 10 to 200 or more.
+	// Inferred.
 	SampleSize *int32 `protobuf:"varint,6,opt,name=sample_size,json=sampleSize,proto3,oneof" json:"sample_size,omitempty"`
-	// Questions. Range 1-20 items (inferred). Inferred.
+	// Questions in order. Range 1 to 20 items. Inferred.
 	Questions []*FocusGroupQuestion `protobuf:"bytes,7,rep,name=questions,proto3" json:"questions,omitempty"`
-	// What the respondents look at. The docs speak of a stimulus and show no
-	// field. Inferred.
+	// What the respondents look at. The documentation speaks of a stimulus and
+	// shows no field. Inferred.
 	Stimulus *FocusGroupStimulus `protobuf:"bytes,8,opt,name=stimulus,proto3" json:"stimulus,omitempty"`
-	// Metadata. Inferred.
+	// Free-form data of the caller. Inferred.
 	Metadata *structpb.Struct `protobuf:"bytes,9,opt,name=metadata,proto3" json:"metadata,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -319,7 +321,7 @@ func (x *CreateFocusGroupRequest) GetAdditionalFields() *structpb.Struct {
 // GetFocusGroupRequest is the request of GetFocusGroup.
 type GetFocusGroupRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Focus group id. Required. Documented.
+	// Id of the focus group. Required. Inferred.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -362,42 +364,43 @@ func (x *GetFocusGroupRequest) GetId() string {
 	return ""
 }
 
-// FocusGroup is part of the messages above. Inferred.
+// FocusGroup is a synthetic focus group and the state of its job. Rows of the
+// list may lack results. Inferred.
 type FocusGroup struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Inferred.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Kind of object: "focus_group". Values (inferred): focus_group; open set.
-	// Inferred.
+	// Kind of object: "focus_group". Inferred.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Name. Inferred.
+	// Name of the study. Inferred.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Free description. Inferred.
+	// What the study is about. Inferred.
 	Description *string `protobuf:"bytes,4,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// Open set, compared without regard to case. Final are completed and failed.
-	// Values (inferred): pending, processing, generating, completed, failed; open
-	// set. Inferred.
+	// State of the job, in any case; final are completed and failed. Values
+	// (inferred): pending, processing, generating, completed, failed; open set.
+	// Inferred.
 	Status *string `protobuf:"bytes,5,opt,name=status,proto3,oneof" json:"status,omitempty"`
 	// Workspace it belongs to. Inferred.
 	WorkspaceId *string `protobuf:"bytes,6,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
 	// Project it belongs to. Inferred.
 	ProjectId *string `protobuf:"bytes,7,opt,name=project_id,json=projectId,proto3,oneof" json:"project_id,omitempty"`
-	// Persona ids. Inferred.
+	// Ids of the personas that the respondents are drawn from. Inferred.
 	PersonaIds []string `protobuf:"bytes,8,rep,name=persona_ids,json=personaIds,proto3" json:"persona_ids,omitempty"`
-	// Personas. Inferred.
+	// Personas that the respondents are drawn from. Inferred.
 	Personas []*PersonaRef `protobuf:"bytes,9,rep,name=personas,proto3" json:"personas,omitempty"`
-	// Sample size. Inferred.
+	// Number of simulated respondents. Inferred.
 	SampleSize *int32 `protobuf:"varint,10,opt,name=sample_size,json=sampleSize,proto3,oneof" json:"sample_size,omitempty"`
-	// Questions. Inferred.
+	// Questions in order. Inferred.
 	Questions []*FocusGroupQuestion `protobuf:"bytes,11,rep,name=questions,proto3" json:"questions,omitempty"`
-	// Stimulus. Inferred.
+	// What the respondents look at. Inferred.
 	Stimulus *FocusGroupStimulus `protobuf:"bytes,12,opt,name=stimulus,proto3" json:"stimulus,omitempty"`
 	// How far the job is. Inferred.
 	Progress *FocusGroupProgress `protobuf:"bytes,13,opt,name=progress,proto3" json:"progress,omitempty"`
-	// One entry per question, once completed. May also come as an object that
-	// holds the list, or under question_results. Inferred.
+	// Results, one entry per question, once completed. Read under
+	// question_results too; an object that holds the list stays in
+	// additional_fields. Inferred.
 	Results []*FocusGroupQuestionResult `protobuf:"bytes,14,rep,name=results,proto3" json:"results,omitempty"`
-	// Summary. Inferred.
+	// Summary of all results. Inferred.
 	Summary *string `protobuf:"bytes,15,opt,name=summary,proto3,oneof" json:"summary,omitempty"`
 	// Reason when failed; a string or an object with code and message. Inferred.
 	Error *FocusGroupError `protobuf:"bytes,16,opt,name=error,proto3" json:"error,omitempty"`
@@ -407,7 +410,7 @@ type FocusGroup struct {
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,18,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was last changed. Inferred.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// Completed at. Inferred.
+	// When the job was completed. Inferred.
 	CompletedAt *timestamppb.Timestamp `protobuf:"bytes,20,opt,name=completed_at,json=completedAt,proto3" json:"completed_at,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -592,33 +595,34 @@ func (x *FocusGroup) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupQuestion is part of the messages above. Inferred.
+// FocusGroupQuestion is a question put to the respondents. Inferred.
 type FocusGroupQuestion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Inferred.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Position; list order when absent. Inferred.
+	// Position of the question; list order when absent. Inferred.
 	Order *int32 `protobuf:"varint,2,opt,name=order,proto3,oneof" json:"order,omitempty"`
-	// Open set, compared without regard to case. NPS, ranking and open-ended are
-	// named in the docs (labels, not wire spelling). Values (inferred): NPS,
-	// LIKERT, MULTIPLE_CHOICE, OPEN_ENDED, RATING, YES_NO, RANKING, SLIDER,
-	// MATRIX, SEMANTIC_DIFFERENTIAL, CONJOINT, MAX_DIFF; open set. Inferred.
+	// Kind of question, in any case. NPS, ranking and open-ended are named in the
+	// documentation, as labels. Values (inferred): NPS, LIKERT, MULTIPLE_CHOICE,
+	// OPEN_ENDED, RATING, YES_NO, RANKING, SLIDER, MATRIX, SEMANTIC_DIFFERENTIAL,
+	// CONJOINT, MAX_DIFF; open set. Inferred.
 	Type *string `protobuf:"bytes,3,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// Wording put to the respondents. Inferred.
+	// Wording put to the respondents. Read under text and prompt too. Inferred.
 	Question *string `protobuf:"bytes,4,opt,name=question,proto3,oneof" json:"question,omitempty"`
-	// Required. Inferred.
+	// Whether the question must be answered. Required. Inferred.
 	Required *bool `protobuf:"varint,5,opt,name=required,proto3,oneof" json:"required,omitempty"`
-	// Choices or items: MULTIPLE_CHOICE, RANKING, MAX_DIFF. Inferred.
+	// Choices or items of MULTIPLE_CHOICE, RANKING and MAX_DIFF. Read under
+	// choices and items too. Inferred.
 	Options []*FocusGroupOption `protobuf:"bytes,6,rep,name=options,proto3" json:"options,omitempty"`
-	// MULTIPLE_CHOICE: several answers allowed. Inferred.
+	// Whether several answers are allowed (MULTIPLE_CHOICE). Inferred.
 	Multiple *bool `protobuf:"varint,7,opt,name=multiple,proto3,oneof" json:"multiple,omitempty"`
-	// Scale. Inferred.
+	// Scale of LIKERT, RATING, SLIDER and MATRIX. Inferred.
 	Scale *FocusGroupScale `protobuf:"bytes,8,opt,name=scale,proto3" json:"scale,omitempty"`
-	// MATRIX: items judged on one scale. Inferred.
+	// Items judged on one scale (MATRIX). Inferred.
 	Rows []string `protobuf:"bytes,9,rep,name=rows,proto3" json:"rows,omitempty"`
-	// SEMANTIC_DIFFERENTIAL. Inferred.
+	// Pairs of poles (SEMANTIC_DIFFERENTIAL). Inferred.
 	Pairs []*FocusGroupQuestionPair `protobuf:"bytes,10,rep,name=pairs,proto3" json:"pairs,omitempty"`
-	// CONJOINT. Inferred.
+	// Attributes of the bundles (CONJOINT). Inferred.
 	Attributes []*FocusGroupQuestionAttribute `protobuf:"bytes,11,rep,name=attributes,proto3" json:"attributes,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -740,14 +744,14 @@ func (x *FocusGroupQuestion) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupProgress is part of the messages above. Inferred.
+// FocusGroupProgress is how far a focus group is. Inferred.
 type FocusGroupProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Total respondents. Inferred.
+	// Respondents in all. Inferred.
 	TotalRespondents *int32 `protobuf:"varint,1,opt,name=total_respondents,json=totalRespondents,proto3,oneof" json:"total_respondents,omitempty"`
-	// Processed respondents. Inferred.
+	// Respondents done so far. Inferred.
 	ProcessedRespondents *int32 `protobuf:"varint,2,opt,name=processed_respondents,json=processedRespondents,proto3,oneof" json:"processed_respondents,omitempty"`
-	// Percent. Inferred.
+	// Share done, in percent. Inferred.
 	Percent *float64 `protobuf:"fixed64,3,opt,name=percent,proto3,oneof" json:"percent,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -813,25 +817,22 @@ func (x *FocusGroupProgress) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupQuestionResult is part of the messages above. Inferred.
+// FocusGroupQuestionResult is the result of one question. Inferred.
 type FocusGroupQuestionResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Question id. Inferred.
+	// Id of the question. Inferred.
 	QuestionId *string `protobuf:"bytes,1,opt,name=question_id,json=questionId,proto3,oneof" json:"question_id,omitempty"`
-	// Order. Inferred.
+	// Position of the question. Inferred.
 	Order *int32 `protobuf:"varint,2,opt,name=order,proto3,oneof" json:"order,omitempty"`
-	// Question. Inferred.
+	// Wording of the question. Inferred.
 	Question *string `protobuf:"bytes,3,opt,name=question,proto3,oneof" json:"question,omitempty"`
-	// Open set, compared without regard to case. NPS, ranking and open-ended are
-	// named in the docs (labels, not wire spelling). Values (inferred): NPS,
-	// LIKERT, MULTIPLE_CHOICE, OPEN_ENDED, RATING, YES_NO, RANKING, SLIDER,
-	// MATRIX, SEMANTIC_DIFFERENTIAL, CONJOINT, MAX_DIFF; open set. Inferred.
+	// Kind of question; values as in FocusGroupQuestion.type. Inferred.
 	Type *string `protobuf:"bytes,4,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// Response count. Inferred.
+	// Number of answers. Inferred.
 	ResponseCount *int32 `protobuf:"varint,5,opt,name=response_count,json=responseCount,proto3,oneof" json:"response_count,omitempty"`
-	// Aggregate. Inferred.
+	// Figures over all answers. Read under aggregates and stats too. Inferred.
 	Aggregate *FocusGroupAggregate `protobuf:"bytes,6,opt,name=aggregate,proto3" json:"aggregate,omitempty"`
-	// Respondents. Inferred.
+	// Answers one by one. Read under responses and answers too. Inferred.
 	Respondents []*FocusGroupRespondentAnswer `protobuf:"bytes,7,rep,name=respondents,proto3" json:"respondents,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -925,14 +926,15 @@ func (x *FocusGroupQuestionResult) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupOption is part of the messages above. Inferred.
+// FocusGroupOption is a choice or an item. With label alone it is sent as a
+// plain string. Inferred.
 type FocusGroupOption struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Inferred.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Label. Inferred.
+	// Text of the option. Inferred.
 	Label *string `protobuf:"bytes,2,opt,name=label,proto3,oneof" json:"label,omitempty"`
-	// Value. Inferred.
+	// Value behind the option: a string or a number. Inferred.
 	Value *structpb.Value `protobuf:"bytes,3,opt,name=value,proto3" json:"value,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -998,18 +1000,18 @@ func (x *FocusGroupOption) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupScale: LIKERT, RATING, SLIDER, MATRIX. Inferred.
+// FocusGroupScale is the scale of LIKERT, RATING, SLIDER and MATRIX. Inferred.
 type FocusGroupScale struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Lowest value. Inferred.
+	// Lowest value, for instance 1. Inferred.
 	Min *float64 `protobuf:"fixed64,1,opt,name=min,proto3,oneof" json:"min,omitempty"`
-	// Highest value. Inferred.
+	// Highest value, for instance 5 or 7. Inferred.
 	Max *float64 `protobuf:"fixed64,2,opt,name=max,proto3,oneof" json:"max,omitempty"`
-	// Step. Inferred.
+	// Distance of two values. Inferred.
 	Step *float64 `protobuf:"fixed64,3,opt,name=step,proto3,oneof" json:"step,omitempty"`
-	// Min label. Inferred.
+	// Label of the lowest value. Inferred.
 	MinLabel *string `protobuf:"bytes,4,opt,name=min_label,json=minLabel,proto3,oneof" json:"min_label,omitempty"`
-	// Max label. Inferred.
+	// Label of the highest value. Inferred.
 	MaxLabel *string `protobuf:"bytes,5,opt,name=max_label,json=maxLabel,proto3,oneof" json:"max_label,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1089,12 +1091,12 @@ func (x *FocusGroupScale) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupQuestionPair is part of the messages above. Inferred.
+// FocusGroupQuestionPair is a pair of poles of SEMANTIC_DIFFERENTIAL. Inferred.
 type FocusGroupQuestionPair struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Left. Inferred.
+	// Pole on the left. Inferred.
 	Left *string `protobuf:"bytes,1,opt,name=left,proto3,oneof" json:"left,omitempty"`
-	// Right. Inferred.
+	// Pole on the right. Inferred.
 	Right *string `protobuf:"bytes,2,opt,name=right,proto3,oneof" json:"right,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1153,12 +1155,13 @@ func (x *FocusGroupQuestionPair) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupQuestionAttribute is part of the messages above. Inferred.
+// FocusGroupQuestionAttribute is an attribute of the bundles of CONJOINT.
+// Inferred.
 type FocusGroupQuestionAttribute struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. Inferred.
+	// Name of the attribute. Inferred.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Levels. Inferred.
+	// Values that it takes. Inferred.
 	Levels []string `protobuf:"bytes,2,rep,name=levels,proto3" json:"levels,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1217,41 +1220,41 @@ func (x *FocusGroupQuestionAttribute) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupAggregate: Only the fields that suit the question type are present.
-// Inferred.
+// FocusGroupAggregate is the figures over all answers. Only the fields that
+// suit the kind of question are present. Inferred.
 type FocusGroupAggregate struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Nps score. Range -100 to 100. Inferred.
+	// Net promoter score (NPS). Range -100 to 100. Inferred.
 	NpsScore *float64 `protobuf:"fixed64,1,opt,name=nps_score,json=npsScore,proto3,oneof" json:"nps_score,omitempty"`
-	// Promoters. Inferred.
+	// Respondents who recommend (NPS). Inferred.
 	Promoters *float64 `protobuf:"fixed64,2,opt,name=promoters,proto3,oneof" json:"promoters,omitempty"`
-	// Passives. Inferred.
+	// Respondents in between (NPS). Inferred.
 	Passives *float64 `protobuf:"fixed64,3,opt,name=passives,proto3,oneof" json:"passives,omitempty"`
-	// Detractors. Inferred.
+	// Respondents who do not recommend (NPS). Inferred.
 	Detractors *float64 `protobuf:"fixed64,4,opt,name=detractors,proto3,oneof" json:"detractors,omitempty"`
-	// Mean. Inferred.
+	// Mean of the answers (NPS, LIKERT, RATING, SLIDER). Inferred.
 	Mean *float64 `protobuf:"fixed64,5,opt,name=mean,proto3,oneof" json:"mean,omitempty"`
-	// Median. Inferred.
+	// Median of the answers (LIKERT, RATING, SLIDER). Inferred.
 	Median *float64 `protobuf:"fixed64,6,opt,name=median,proto3,oneof" json:"median,omitempty"`
-	// Std dev. Inferred.
+	// Standard deviation of the answers (LIKERT, RATING, SLIDER). Inferred.
 	StdDev *float64 `protobuf:"fixed64,7,opt,name=std_dev,json=stdDev,proto3,oneof" json:"std_dev,omitempty"`
-	// Lowest value. Inferred.
+	// Lowest answer. Inferred.
 	Min *float64 `protobuf:"fixed64,8,opt,name=min,proto3,oneof" json:"min,omitempty"`
-	// Highest value. Inferred.
+	// Highest answer. Inferred.
 	Max *float64 `protobuf:"fixed64,9,opt,name=max,proto3,oneof" json:"max,omitempty"`
 	// Count by answer. Inferred.
 	Distribution map[string]float64 `protobuf:"bytes,10,rep,name=distribution,proto3" json:"distribution,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
 	// Share by answer in percent. Inferred.
 	Percentages map[string]float64 `protobuf:"bytes,11,rep,name=percentages,proto3" json:"percentages,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
-	// Ranking. Inferred.
+	// Items in order of preference (RANKING). Inferred.
 	Ranking []*FocusGroupRankedItem `protobuf:"bytes,12,rep,name=ranking,proto3" json:"ranking,omitempty"`
-	// Aggregate by row or pair. Inferred.
+	// Figures by row or pair (MATRIX, SEMANTIC_DIFFERENTIAL). Inferred.
 	Items map[string]*FocusGroupAggregate `protobuf:"bytes,13,rep,name=items,proto3" json:"items,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"bytes,2,opt,name=value"`
-	// Weight by item or level. Inferred.
+	// Weight by item or level (MAX_DIFF, CONJOINT). Inferred.
 	Utilities map[string]float64 `protobuf:"bytes,14,rep,name=utilities,proto3" json:"utilities,omitempty" protobuf_key:"bytes,1,opt,name=key" protobuf_val:"fixed64,2,opt,name=value"`
-	// Themes. Inferred.
+	// Themes of the answers (OPEN_ENDED). Inferred.
 	Themes []*FocusGroupTheme `protobuf:"bytes,15,rep,name=themes,proto3" json:"themes,omitempty"`
-	// Summary. Inferred.
+	// Summary of the answers (OPEN_ENDED). Inferred.
 	Summary *string `protobuf:"bytes,16,opt,name=summary,proto3,oneof" json:"summary,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1408,21 +1411,21 @@ func (x *FocusGroupAggregate) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupRespondentAnswer is part of the messages above. Inferred.
+// FocusGroupRespondentAnswer is the answer of one respondent. Inferred.
 type FocusGroupRespondentAnswer struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Respondent id. Inferred.
+	// Id of the respondent. Inferred.
 	RespondentId *string `protobuf:"bytes,1,opt,name=respondent_id,json=respondentId,proto3,oneof" json:"respondent_id,omitempty"`
-	// Persona concerned. Inferred.
+	// Persona of the respondent. Inferred.
 	Persona *PersonaRef `protobuf:"bytes,2,opt,name=persona,proto3" json:"persona,omitempty"`
-	// May stand in place of persona. Inferred.
+	// Name of the persona; may stand in place of persona. Inferred.
 	PersonaName *string `protobuf:"bytes,3,opt,name=persona_name,json=personaName,proto3,oneof" json:"persona_name,omitempty"`
-	// By question type: text, number, choice, list of choices or ranked items.
-	// Inferred.
+	// The answer, by kind of question: text, number, choice, list of choices or
+	// ranked items. Inferred.
 	Answer *structpb.Value `protobuf:"bytes,4,opt,name=answer,proto3" json:"answer,omitempty"`
-	// Score. Inferred.
+	// Score of the answer; scale not documented. Inferred.
 	Score *float64 `protobuf:"fixed64,5,opt,name=score,proto3,oneof" json:"score,omitempty"`
-	// Reasoning. Inferred.
+	// Why the respondent answers so. Inferred.
 	Reasoning *string `protobuf:"bytes,6,opt,name=reasoning,proto3,oneof" json:"reasoning,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1509,14 +1512,14 @@ func (x *FocusGroupRespondentAnswer) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupRankedItem is part of the messages above. Inferred.
+// FocusGroupRankedItem is an item in order of preference. Inferred.
 type FocusGroupRankedItem struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Item. Inferred.
+	// The item itself. Inferred.
 	Item *string `protobuf:"bytes,1,opt,name=item,proto3,oneof" json:"item,omitempty"`
-	// Rank. Inferred.
+	// Rank of the item. Inferred.
 	Rank *int32 `protobuf:"varint,2,opt,name=rank,proto3,oneof" json:"rank,omitempty"`
-	// Average rank. Inferred.
+	// Mean rank over all respondents. Inferred.
 	AverageRank *float64 `protobuf:"fixed64,3,opt,name=average_rank,json=averageRank,proto3,oneof" json:"average_rank,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1582,16 +1585,17 @@ func (x *FocusGroupRankedItem) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupTheme is part of the messages above. Inferred.
+// FocusGroupTheme is a theme of open answers. A plain string reads as theme.
+// Inferred.
 type FocusGroupTheme struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Theme. Inferred.
+	// The theme itself. Inferred.
 	Theme *string `protobuf:"bytes,1,opt,name=theme,proto3,oneof" json:"theme,omitempty"`
-	// Count. Inferred.
+	// How often it comes up. Inferred.
 	Count *int32 `protobuf:"varint,2,opt,name=count,proto3,oneof" json:"count,omitempty"`
-	// Sentiment. Inferred.
+	// How it is spoken of; values not documented. Inferred.
 	Sentiment *string `protobuf:"bytes,3,opt,name=sentiment,proto3,oneof" json:"sentiment,omitempty"`
-	// Quotes. Inferred.
+	// Answers that show it. Inferred.
 	Quotes []string `protobuf:"bytes,4,rep,name=quotes,proto3" json:"quotes,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1664,8 +1668,8 @@ func (x *FocusGroupTheme) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FocusGroupStimulus is what the respondents look at. The docs speak of a
-// stimulus and show no field: inferred.
+// FocusGroupStimulus is what the respondents look at. The documentation speaks
+// of a stimulus and shows no field: inferred.
 type FocusGroupStimulus struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Form of the stimulus.
@@ -1739,12 +1743,12 @@ type isFocusGroupStimulus_Form interface {
 }
 
 type FocusGroupStimulus_Text struct {
-	// Plain text.
+	// Plain text. Inferred.
 	Text string `protobuf:"bytes,1,opt,name=text,proto3,oneof"`
 }
 
 type FocusGroupStimulus_Object struct {
-	// An image, a video, a page or a titled text.
+	// An image, a video, a page or a titled text. Inferred.
 	Object *FocusGroupStimulusObject `protobuf:"bytes,2,opt,name=object,proto3,oneof"`
 }
 
@@ -1826,12 +1830,12 @@ type isFocusGroupError_Form interface {
 }
 
 type FocusGroupError_Message struct {
-	// Plain text.
+	// Plain text. Inferred.
 	Message string `protobuf:"bytes,1,opt,name=message,proto3,oneof"`
 }
 
 type FocusGroupError_Object struct {
-	// An object with code and message.
+	// An object with code and message. Inferred.
 	Object *structpb.Struct `protobuf:"bytes,2,opt,name=object,proto3,oneof"`
 }
 
@@ -1839,19 +1843,20 @@ func (*FocusGroupError_Message) isFocusGroupError_Form() {}
 
 func (*FocusGroupError_Object) isFocusGroupError_Form() {}
 
-// FocusGroupStimulusObject: An image, a video, a page or a titled text.
+// FocusGroupStimulusObject is an image, a video, a page or a titled text.
 // Inferred.
 type FocusGroupStimulusObject struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kind. Values (inferred): text, image, video, url; open set. Inferred.
+	// Kind of stimulus. Values (inferred): text, image, video, url; open set.
+	// Inferred.
 	Type *string `protobuf:"bytes,1,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// Title. Inferred.
+	// Title of the stimulus. Inferred.
 	Title *string `protobuf:"bytes,2,opt,name=title,proto3,oneof" json:"title,omitempty"`
-	// Text shown. Inferred.
+	// Text that is shown. Inferred.
 	Content *string `protobuf:"bytes,3,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Address of an image, video or page. Inferred.
+	// Address of an image, a video or a page. Inferred.
 	Url *string `protobuf:"bytes,4,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// Uploaded file. Inferred.
+	// Id of an uploaded file. Inferred.
 	FileId *string `protobuf:"bytes,5,opt,name=file_id,json=fileId,proto3,oneof" json:"file_id,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1956,9 +1961,9 @@ const file_mavera_v1_focus_groups_proto_rawDesc = "" +
 	"\n" +
 	"total_size\x18\x03 \x01(\x05H\x00R\ttotalSize\x88\x01\x01\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\r\n" +
-	"\v_total_size\"\xa8\x04\n" +
-	"\x17CreateFocusGroupRequest\x12&\n" +
-	"\fworkspace_id\x18\x01 \x01(\tH\x00R\vworkspaceId\x88\x01\x01\x12\"\n" +
+	"\v_total_size\"\xb0\x04\n" +
+	"\x17CreateFocusGroupRequest\x12.\n" +
+	"\fworkspace_id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01H\x00R\vworkspaceId\x88\x01\x01\x12\"\n" +
 	"\n" +
 	"project_id\x18\x02 \x01(\tH\x01R\tprojectId\x88\x01\x01\x12\x17\n" +
 	"\x04name\x18\x03 \x01(\tH\x02R\x04name\x88\x01\x01\x12%\n" +

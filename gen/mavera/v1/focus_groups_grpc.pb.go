@@ -35,7 +35,8 @@ const (
 type FocusGroupsServiceClient interface {
 	// List focus groups.
 	//
-	// GET /focus-groups. Inferred. Credits: 0 (inferred).
+	// GET /focus-groups. Inferred. Credits: 0 (inferred). Paged by page_size and
+	// page_token.
 	ListFocusGroups(ctx context.Context, in *ListFocusGroupsRequest, opts ...grpc.CallOption) (*ListFocusGroupsResponse, error)
 	// Start an asynchronous synthetic focus group.
 	//
@@ -103,7 +104,8 @@ func (c *focusGroupsServiceClient) GetFocusGroup(ctx context.Context, in *GetFoc
 type FocusGroupsServiceServer interface {
 	// List focus groups.
 	//
-	// GET /focus-groups. Inferred. Credits: 0 (inferred).
+	// GET /focus-groups. Inferred. Credits: 0 (inferred). Paged by page_size and
+	// page_token.
 	ListFocusGroups(context.Context, *ListFocusGroupsRequest) (*ListFocusGroupsResponse, error)
 	// Start an asynchronous synthetic focus group.
 	//

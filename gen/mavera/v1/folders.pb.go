@@ -30,12 +30,12 @@ const (
 // ListFoldersRequest is the request of ListFolders.
 type ListFoldersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Workspace. Required. Documented.
+	// Id of the workspace; only its folders. Required. Documented.
 	WorkspaceId string `protobuf:"bytes,1,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"`
-	// Only favourites of the caller. Documented.
+	// Whether only favourites of the calling user are kept. Documented.
 	IsFavorite *bool `protobuf:"varint,2,opt,name=is_favorite,json=isFavorite,proto3,oneof" json:"is_favorite,omitempty"`
-	// By name, any case. The pages describe the filter; its name is inferred.
-	// Inferred.
+	// Text to match with the name, any case. The pages describe the filter; its
+	// name is inferred. Inferred.
 	Search *string `protobuf:"bytes,3,opt,name=search,proto3,oneof" json:"search,omitempty"`
 	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
 	// lowered. Documented.
@@ -188,9 +188,9 @@ func (x *ListFoldersResponse) GetAdditionalFields() *structpb.Struct {
 // CreateFolderRequest is the request of CreateFolder.
 type CreateFolderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. Required. Documented.
+	// Name of the folder. Required. Documented.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Workspace it belongs to. Required. Documented.
+	// Id of the workspace that the folder belongs to. Required. Documented.
 	WorkspaceId string `protobuf:"bytes,2,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -253,14 +253,14 @@ func (x *CreateFolderRequest) GetAdditionalFields() *structpb.Struct {
 // GetFolderRequest is the request of GetFolder.
 type GetFolderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Folder id. Required. Documented.
+	// Id of the folder. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Add the page of files. Default true. Documented.
+	// Whether a page of the files is added. Default true. Documented.
 	IncludeFiles *bool `protobuf:"varint,2,opt,name=include_files,json=includeFiles,proto3,oneof" json:"include_files,omitempty"`
-	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
+	// Files per page (AIP-158). Default 50, at most 100; a larger value is
 	// lowered. Documented.
 	PageSize *int32 `protobuf:"varint,90,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
-	// next_page_token of the page before; absent: the first page. All other
+	// files.next_page_token of the page before; absent: the first page. All other
 	// fields but page_size must be as they were (AIP-158).
 	PageToken     *string `protobuf:"bytes,91,opt,name=page_token,json=pageToken,proto3,oneof" json:"page_token,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -328,9 +328,9 @@ func (x *GetFolderRequest) GetPageToken() string {
 // UpdateFolderRequest is the request of UpdateFolder.
 type UpdateFolderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Folder id. Required. Documented.
+	// Id of the folder. Required. Inferred.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Name. Inferred.
+	// New name. Inferred.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// Fields to change (AIP-134). Absent: the fields that are set. Present:
 	// exactly the fields named here: set ones to their value, unset ones to null,
@@ -404,7 +404,8 @@ func (x *UpdateFolderRequest) GetAdditionalFields() *structpb.Struct {
 // DeleteFolderRequest is the request of DeleteFolder.
 type DeleteFolderRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Folder id. Required. Documented.
+	// Id of the folder. What happens to the files inside is not documented.
+	// Required. Inferred.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -450,7 +451,7 @@ func (x *DeleteFolderRequest) GetId() string {
 // ToggleFolderFavoriteRequest is the request of ToggleFolderFavorite.
 type ToggleFolderFavoriteRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Folder id. Required. Documented.
+	// Id of the folder. Required. Inferred.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -501,21 +502,22 @@ type Folder struct {
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "folder". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Name. Documented.
+	// Name of the folder. Documented.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// Workspace it belongs to. Documented.
 	WorkspaceId *string `protobuf:"bytes,4,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// File count. Documented.
+	// Files in the folder. Documented.
 	FileCount *int32 `protobuf:"varint,5,opt,name=file_count,json=fileCount,proto3,oneof" json:"file_count,omitempty"`
-	// Visible to every workspace member. Documented.
+	// Whether every member of the workspace sees it. Documented.
 	IsShared *bool `protobuf:"varint,6,opt,name=is_shared,json=isShared,proto3,oneof" json:"is_shared,omitempty"`
-	// Of the calling user. Documented.
+	// Whether it is a favourite of the calling user. Documented.
 	IsFavorite *bool `protobuf:"varint,7,opt,name=is_favorite,json=isFavorite,proto3,oneof" json:"is_favorite,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was last changed. Documented.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// Missing with include_files=false. Documented.
+	// One page of the files; GetFolder only, missing when include_files is false.
+	// Documented.
 	Files *ListFilesResponse `protobuf:"bytes,10,opt,name=files,proto3" json:"files,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

@@ -36,7 +36,7 @@ type FoldersServiceClient interface {
 	// List the folders of a workspace.
 	//
 	// GET /folders. Documented (/api-reference/folders/list-folders). Credits: 0
-	// (inferred).
+	// (inferred). Paged by page_size and page_token.
 	ListFolders(ctx context.Context, in *ListFoldersRequest, opts ...grpc.CallOption) (*ListFoldersResponse, error)
 	// Create a folder.
 	//
@@ -46,7 +46,7 @@ type FoldersServiceClient interface {
 	// Read a folder with one page of its files.
 	//
 	// GET /folders/{id}. Documented (/api-reference/folders/get-folder). Credits:
-	// 0 (inferred).
+	// 0 (inferred). The files are paged by page_size and page_token.
 	GetFolder(ctx context.Context, in *GetFolderRequest, opts ...grpc.CallOption) (*Folder, error)
 	// Rename a folder.
 	//
@@ -59,7 +59,7 @@ type FoldersServiceClient interface {
 	// Flip the favourite flag of a folder for the calling user.
 	//
 	// POST /folders/{id}/favorite. Inferred (/features/files). Credits: 0
-	// (inferred). Not idempotent: a repeat may create twice.
+	// (inferred). Not idempotent: a repeat undoes it.
 	ToggleFolderFavorite(ctx context.Context, in *ToggleFolderFavoriteRequest, opts ...grpc.CallOption) (*FavoriteResult, error)
 }
 
@@ -140,7 +140,7 @@ type FoldersServiceServer interface {
 	// List the folders of a workspace.
 	//
 	// GET /folders. Documented (/api-reference/folders/list-folders). Credits: 0
-	// (inferred).
+	// (inferred). Paged by page_size and page_token.
 	ListFolders(context.Context, *ListFoldersRequest) (*ListFoldersResponse, error)
 	// Create a folder.
 	//
@@ -150,7 +150,7 @@ type FoldersServiceServer interface {
 	// Read a folder with one page of its files.
 	//
 	// GET /folders/{id}. Documented (/api-reference/folders/get-folder). Credits:
-	// 0 (inferred).
+	// 0 (inferred). The files are paged by page_size and page_token.
 	GetFolder(context.Context, *GetFolderRequest) (*Folder, error)
 	// Rename a folder.
 	//
@@ -163,7 +163,7 @@ type FoldersServiceServer interface {
 	// Flip the favourite flag of a folder for the calling user.
 	//
 	// POST /folders/{id}/favorite. Inferred (/features/files). Credits: 0
-	// (inferred). Not idempotent: a repeat may create twice.
+	// (inferred). Not idempotent: a repeat undoes it.
 	ToggleFolderFavorite(context.Context, *ToggleFolderFavoriteRequest) (*FavoriteResult, error)
 	mustEmbedUnimplementedFoldersServiceServer()
 }

@@ -31,8 +31,8 @@ const (
 type GenerationContentType int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	GenerationContentType_GENERATION_CONTENT_TYPE_UNSPECIFIED GenerationContentType = 0
 	// "markdown".
 	GenerationContentType_GENERATION_CONTENT_TYPE_MARKDOWN GenerationContentType = 1
@@ -84,8 +84,8 @@ func (GenerationContentType) EnumDescriptor() ([]byte, []int) {
 // ListGenerationAppsRequest is the request of ListGenerationApps.
 type ListGenerationAppsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
-	// lowered. Documented.
+	// Rows per page (AIP-158). No parameter is documented; default 50 and at most
+	// 100 as in the sibling lists, a larger value is lowered. Inferred.
 	PageSize *int32 `protobuf:"varint,90,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// next_page_token of the page before; absent: the first page. All other
 	// fields but page_size must be as they were (AIP-158).
@@ -214,11 +214,13 @@ func (x *ListGenerationAppsResponse) GetAdditionalFields() *structpb.Struct {
 // ListGenerationsRequest is the request of ListGenerations.
 type ListGenerationsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only this workspace. Documented.
+	// Id of the workspace; only its generations. Documented.
 	WorkspaceId *string `protobuf:"bytes,1,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Only this template. Inferred.
+	// Id of the template; only its generations. The page describes the filter;
+	// its name is inferred. Inferred.
 	AppId *string `protobuf:"bytes,2,opt,name=app_id,json=appId,proto3,oneof" json:"app_id,omitempty"`
-	// By title. The pages describe the filter; its name is inferred. Inferred.
+	// Text to match with the title. The pages describe the filter; its name is
+	// inferred. Inferred.
 	Search *string `protobuf:"bytes,3,opt,name=search,proto3,oneof" json:"search,omitempty"`
 	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
 	// lowered. Documented.
@@ -371,18 +373,20 @@ func (x *ListGenerationsResponse) GetAdditionalFields() *structpb.Struct {
 // CreateGenerationRequest is the request of CreateGeneration.
 type CreateGenerationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Template to run. Required. Documented.
-	AppId string `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
-	// Values keyed by the input field names of the template. Required.
+	// Id of the template to run, for instance blog-post-generator. Required.
 	// Documented.
+	AppId string `protobuf:"bytes,1,opt,name=app_id,json=appId,proto3" json:"app_id,omitempty"`
+	// Values by name of the input field of the template. Keys seen: topic, tone,
+	// length, target_audience, key_points, platform. Required. Documented.
 	InputData *structpb.Struct `protobuf:"bytes,2,opt,name=input_data,json=inputData,proto3" json:"input_data,omitempty"`
-	// Brand voice id. Documented.
+	// Id of the brand voice to write in. Documented.
 	BrandVoiceId *string `protobuf:"bytes,3,opt,name=brand_voice_id,json=brandVoiceId,proto3,oneof" json:"brand_voice_id,omitempty"`
-	// Audience. Documented.
+	// Id of the persona to write for. Documented.
 	PersonaId *string `protobuf:"bytes,4,opt,name=persona_id,json=personaId,proto3,oneof" json:"persona_id,omitempty"`
-	// The default workspace when absent. Documented.
+	// Id of the workspace; the default one when absent. /features/workspaces
+	// lists it as required, so send it when known. Documented.
 	WorkspaceId *string `protobuf:"bytes,5,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Made up when absent. Documented.
+	// Title of the generation; made up when absent. Documented.
 	Title *string `protobuf:"bytes,6,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -473,7 +477,7 @@ func (x *CreateGenerationRequest) GetAdditionalFields() *structpb.Struct {
 // GetGenerationRequest is the request of GetGeneration.
 type GetGenerationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Generation id. Required. Documented.
+	// Id of the generation. Required. Inferred.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -519,9 +523,10 @@ func (x *GetGenerationRequest) GetId() string {
 // UpdateGenerationRequest is the request of UpdateGeneration.
 type UpdateGenerationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Generation id. Required. Documented.
+	// Id of the generation. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Title. At most 100 characters. Documented.
+	// New title. At most 100 characters. Required (inferred), so not refused when
+	// absent. Documented.
 	Title *string `protobuf:"bytes,2,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	// Fields to change (AIP-134). Absent: the fields that are set. Present:
 	// exactly the fields named here: set ones to their value, unset ones to null,
@@ -595,7 +600,7 @@ func (x *UpdateGenerationRequest) GetAdditionalFields() *structpb.Struct {
 // DeleteGenerationRequest is the request of DeleteGeneration.
 type DeleteGenerationRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Generation id. Required. Documented.
+	// Id of the generation. Required. Documented.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -646,18 +651,19 @@ type Generation struct {
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "generation". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Title. Documented.
+	// Title of the generation. Documented.
 	Title *string `protobuf:"bytes,3,opt,name=title,proto3,oneof" json:"title,omitempty"`
-	// App. Documented.
+	// Template that was run. The guide has a plain string here, which stays in
+	// additional_fields. Documented.
 	App *GenerationAppRef `protobuf:"bytes,4,opt,name=app,proto3" json:"app,omitempty"`
-	// Brand voice. Documented.
+	// Brand voice it is written in; null without one (inferred). Documented.
 	BrandVoice *BrandVoiceRef `protobuf:"bytes,5,opt,name=brand_voice,json=brandVoice,proto3" json:"brand_voice,omitempty"`
-	// Input values as given. Documented.
+	// Values of the input fields as given. Documented.
 	InputData *structpb.Struct `protobuf:"bytes,6,opt,name=input_data,json=inputData,proto3" json:"input_data,omitempty"`
-	// Generated text. Documented.
+	// Generated text. The guide has it as markdown, which stays in
+	// additional_fields. Documented.
 	Output *string `protobuf:"bytes,7,opt,name=output,proto3,oneof" json:"output,omitempty"`
-	// Content type. Also seen: /features/content-generation: MARKDOWN.
-	// Documented.
+	// Markup of the text; any case is read (the guide has MARKDOWN). Documented.
 	ContentType *GenerationContentType `protobuf:"varint,8,opt,name=content_type,json=contentType,proto3,enum=mavera.v1.GenerationContentType,oneof" json:"content_type,omitempty"`
 	// Workspace it belongs to. Documented.
 	WorkspaceId *string `protobuf:"bytes,9,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
@@ -665,9 +671,10 @@ type Generation struct {
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was last changed. Documented.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// Same text as output. Documented.
+	// Generated text, the same as output; CreateGeneration only. Documented.
 	Content *string `protobuf:"bytes,12,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// What the call cost. Documented.
+	// What the call cost; CreateGeneration only. Tokens as prompt_tokens and
+	// completion_tokens. Documented.
 	Usage *Usage `protobuf:"bytes,13,opt,name=usage,proto3" json:"usage,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -803,24 +810,23 @@ func (x *Generation) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// GenerationApp: Template. id, name and description come from sample code;
+// GenerationApp is a template. id, name and description come from sample code;
 // there is no reference page. Documented.
 type GenerationApp struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Used as app_id. Documented.
+	// Id of the template, used as app_id. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name. Documented.
+	// Name of the template. Documented.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Free description. Documented.
+	// What the template writes. Documented.
 	Description *string `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// Kind of object; always the same word. Inferred.
+	// Kind of object; the word is not documented. Inferred.
 	Object *string `protobuf:"bytes,4,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Category. Inferred.
+	// Category of the template. Inferred.
 	Category *string `protobuf:"bytes,5,opt,name=category,proto3,oneof" json:"category,omitempty"`
-	// Fields expected in input_data. Sample code also tries input_schema.
-	// Inferred (guide prose).
+	// Fields expected in input_data. Inferred (guide prose).
 	InputFields []*GenerationAppInputField `protobuf:"bytes,6,rep,name=input_fields,json=inputFields,proto3" json:"input_fields,omitempty"`
-	// Input schema. Inferred (sample code).
+	// Schema of input_data; sample code also tries it. Inferred (sample code).
 	InputSchema *structpb.Struct `protobuf:"bytes,7,opt,name=input_schema,json=inputSchema,proto3" json:"input_schema,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -914,14 +920,14 @@ func (x *GenerationApp) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// GenerationAppRef is part of the messages above. Documented.
+// GenerationAppRef is a short reference to a template. Documented.
 type GenerationAppRef struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, an opaque string. Documented.
+	// Id of the template, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name. Documented.
+	// Name of the template. Documented.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Category. Documented.
+	// Category of the template. Documented.
 	Category *string `protobuf:"bytes,3,opt,name=category,proto3,oneof" json:"category,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -987,10 +993,10 @@ func (x *GenerationAppRef) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// GenerationAppInputField is part of the messages above. Inferred.
+// GenerationAppInputField is a field expected in input_data. Inferred.
 type GenerationAppInputField struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. Inferred.
+	// Name of the field: its key in input_data. Inferred.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

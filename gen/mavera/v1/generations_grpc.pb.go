@@ -36,12 +36,13 @@ type GenerationsServiceClient interface {
 	// List the content templates.
 	//
 	// GET /generation-apps. Documented (/features/content-generation). Credits: 0
-	// (inferred).
+	// (inferred). The path is in the guide, there is no reference page. Paged by
+	// page_size and page_token.
 	ListGenerationApps(ctx context.Context, in *ListGenerationAppsRequest, opts ...grpc.CallOption) (*ListGenerationAppsResponse, error)
 	// List past generations.
 	//
 	// GET /generations. Documented (/api-reference/generations/list-generations).
-	// Credits: 0 (inferred).
+	// Credits: 0 (inferred). Paged by page_size and page_token.
 	ListGenerations(ctx context.Context, in *ListGenerationsRequest, opts ...grpc.CallOption) (*ListGenerationsResponse, error)
 	// Generate content with a template.
 	//
@@ -146,12 +147,13 @@ type GenerationsServiceServer interface {
 	// List the content templates.
 	//
 	// GET /generation-apps. Documented (/features/content-generation). Credits: 0
-	// (inferred).
+	// (inferred). The path is in the guide, there is no reference page. Paged by
+	// page_size and page_token.
 	ListGenerationApps(context.Context, *ListGenerationAppsRequest) (*ListGenerationAppsResponse, error)
 	// List past generations.
 	//
 	// GET /generations. Documented (/api-reference/generations/list-generations).
-	// Credits: 0 (inferred).
+	// Credits: 0 (inferred). Paged by page_size and page_token.
 	ListGenerations(context.Context, *ListGenerationsRequest) (*ListGenerationsResponse, error)
 	// Generate content with a template.
 	//

@@ -31,8 +31,8 @@ const (
 type MavePhase int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	MavePhase_MAVE_PHASE_UNSPECIFIED MavePhase = 0
 	// "TRIAGE".
 	MavePhase_MAVE_PHASE_TRIAGE MavePhase = 1
@@ -97,8 +97,8 @@ func (MavePhase) EnumDescriptor() ([]byte, []int) {
 type MaveComplexity int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	MaveComplexity_MAVE_COMPLEXITY_UNSPECIFIED MaveComplexity = 0
 	// "SIMPLE".
 	MaveComplexity_MAVE_COMPLEXITY_SIMPLE MaveComplexity = 1
@@ -160,10 +160,10 @@ type SendMaveMessageRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What to research; no length limit documented. Required. Documented.
 	Message string `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
-	// Thread to continue; a new one is made when absent. Usually starts with
-	// mave_thread_. Documented.
+	// Id of the thread to continue; a new thread is made when absent. Usually
+	// starts with mave_thread_. Documented.
 	ThreadId *string `protobuf:"bytes,2,opt,name=thread_id,json=threadId,proto3,oneof" json:"thread_id,omitempty"`
-	// Workspace to work in; the default one when absent. Documented.
+	// Id of the workspace to work in; the default one when absent. Documented.
 	WorkspaceId *string `protobuf:"bytes,3,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -233,10 +233,10 @@ func (x *SendMaveMessageRequest) GetAdditionalFields() *structpb.Struct {
 // ListMaveThreadsRequest is the request of ListMaveThreads.
 type ListMaveThreadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only this workspace. Documented.
+	// Id of the workspace; only its threads. Documented.
 	WorkspaceId *string `protobuf:"bytes,1,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Match on the thread title. The pages describe the filter; its name is
-	// inferred. Inferred.
+	// Text to match with the thread title. The pages describe the filter; its
+	// name is inferred. Inferred.
 	Search *string `protobuf:"bytes,2,opt,name=search,proto3,oneof" json:"search,omitempty"`
 	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
 	// lowered. Documented.
@@ -382,7 +382,7 @@ func (x *ListMaveThreadsResponse) GetAdditionalFields() *structpb.Struct {
 // GetMaveThreadRequest is the request of GetMaveThread.
 type GetMaveThreadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Thread id, for instance mave_thread_abc123. Required. Documented.
+	// Id of the thread, for instance mave_thread_abc123. Required. Documented.
 	ThreadId      string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -425,13 +425,13 @@ func (x *GetMaveThreadRequest) GetThreadId() string {
 	return ""
 }
 
-// UpdateMaveThreadRequest is the request of UpdateMaveThread. Title is not
-// marked as required on the page.
+// UpdateMaveThreadRequest is the request of UpdateMaveThread. The page does not
+// mark title as required.
 type UpdateMaveThreadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Thread id, for instance mave_thread_abc123. Required. Documented.
+	// Id of the thread, for instance mave_thread_abc123. Required. Documented.
 	ThreadId string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
-	// Title. At most 100 characters. Documented.
+	// New title. At most 100 characters. Documented.
 	Title *string `protobuf:"bytes,2,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	// Fields to change (AIP-134). Absent: the fields that are set. Present:
 	// exactly the fields named here: set ones to their value, unset ones to null,
@@ -505,7 +505,7 @@ func (x *UpdateMaveThreadRequest) GetAdditionalFields() *structpb.Struct {
 // DeleteMaveThreadRequest is the request of DeleteMaveThread.
 type DeleteMaveThreadRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Thread id, for instance mave_thread_abc123. Required. Documented.
+	// Id of the thread, for instance mave_thread_abc123. Required. Inferred.
 	ThreadId      string `protobuf:"bytes,1,opt,name=thread_id,json=threadId,proto3" json:"thread_id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -548,26 +548,28 @@ func (x *DeleteMaveThreadRequest) GetThreadId() string {
 	return ""
 }
 
-// MaveMessage: Answer of the agent. The reference marks no field as required.
-// Documented.
+// MaveMessage is an answer of the agent. The reference marks no field as
+// required. Documented.
 type MaveMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "mave_message". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Thread of the conversation. Usually starts with mave_thread_. Documented.
+	// Id of the thread; send it back for follow-ups. Usually starts with
+	// mave_thread_. Documented.
 	ThreadId *string `protobuf:"bytes,3,opt,name=thread_id,json=threadId,proto3,oneof" json:"thread_id,omitempty"`
-	// Role. Documented.
+	// Who speaks: "assistant". Documented.
 	Role *string `protobuf:"bytes,4,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// Answer text with inline citations. Documented.
+	// Text of the answer with inline citations. Documented.
 	Content *string `protobuf:"bytes,5,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Sources. Documented.
+	// Sources of the answer. Documented.
 	Sources []*MaveSource `protobuf:"bytes,6,rep,name=sources,proto3" json:"sources,omitempty"`
-	// Personas that took part. Documented.
+	// Personas that took part; without category. Documented.
 	PersonasUsed []*PersonaRef `protobuf:"bytes,7,rep,name=personas_used,json=personasUsed,proto3" json:"personas_used,omitempty"`
-	// Promised by /quickstart-mave and /features/mave-agent; the reference does
-	// not list it. Optional. Inferred (guide prose).
+	// Result of the reality check. Promised by /quickstart-mave and
+	// /features/mave-agent, missing on the reference page: may be absent.
+	// Inferred (guide prose).
 	Validation *MaveValidation `protobuf:"bytes,8,opt,name=validation,proto3" json:"validation,omitempty"`
 	// What the call cost. Documented.
 	Usage *Usage `protobuf:"bytes,9,opt,name=usage,proto3" json:"usage,omitempty"`
@@ -694,27 +696,27 @@ type MaveThread struct {
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "mave_thread". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Title. Documented.
+	// Title of the thread. Documented.
 	Title *string `protobuf:"bytes,3,opt,name=title,proto3,oneof" json:"title,omitempty"`
 	// Phase the agent is in. Documented.
 	CurrentPhase *MavePhase `protobuf:"varint,4,opt,name=current_phase,json=currentPhase,proto3,enum=mavera.v1.MavePhase,oneof" json:"current_phase,omitempty"`
-	// How the question was classed; null before triage. Documented.
+	// How the question was classed; absent before triage. Documented.
 	Complexity *MaveComplexity `protobuf:"varint,5,opt,name=complexity,proto3,enum=mavera.v1.MaveComplexity,oneof" json:"complexity,omitempty"`
-	// Sum over the thread. Documented.
+	// Credits spent on the whole thread. Documented.
 	CreditsUsed *float64 `protobuf:"fixed64,6,opt,name=credits_used,json=creditsUsed,proto3,oneof" json:"credits_used,omitempty"`
 	// Workspace it belongs to. Documented.
 	WorkspaceId *string `protobuf:"bytes,7,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Message count. Documented.
+	// Messages in the thread; not given by GetMaveThread. Documented.
 	MessageCount *int32 `protobuf:"varint,8,opt,name=message_count,json=messageCount,proto3,oneof" json:"message_count,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was last changed. Documented.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,10,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// Messages in order. Documented.
+	// Messages in order; GetMaveThread only. Documented.
 	Messages []*MaveThreadMessage `protobuf:"bytes,11,rep,name=messages,proto3" json:"messages,omitempty"`
-	// Sources. Documented.
+	// Sources of the whole thread; GetMaveThread only. Documented.
 	Sources []*MaveSource `protobuf:"bytes,12,rep,name=sources,proto3" json:"sources,omitempty"`
-	// Personas that took part. Documented.
+	// Personas that took part; GetMaveThread only. Documented.
 	PersonasUsed []*PersonaRef `protobuf:"bytes,13,rep,name=personas_used,json=personasUsed,proto3" json:"personas_used,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -850,23 +852,23 @@ func (x *MaveThread) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MaveSource: A source of an answer. The chat answer documents title, url and
+// MaveSource is a source of an answer. The chat answer documents title, url and
 // domain; the thread adds id, snippet and source_type; the stream promises
 // snippet. Documented.
 type MaveSource struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// In a thread only. Documented.
+	// Id of the source, an opaque string; in a thread only. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Title. Documented.
+	// Title of the source. Documented.
 	Title *string `protobuf:"bytes,2,opt,name=title,proto3,oneof" json:"title,omitempty"`
-	// Address. Documented.
+	// Address of the source. Documented.
 	Url *string `protobuf:"bytes,3,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// Domain. Documented.
+	// Domain of the address. Documented.
 	Domain *string `protobuf:"bytes,4,opt,name=domain,proto3,oneof" json:"domain,omitempty"`
-	// Snippet. Documented.
+	// Passage of the source. Documented.
 	Snippet *string `protobuf:"bytes,5,opt,name=snippet,proto3,oneof" json:"snippet,omitempty"`
-	// Kind of source. The docs name the four kinds in words. Values (inferred):
-	// web, news, seo, knowledge_base; open set. Documented.
+	// Kind of source. The documentation names four kinds in words. Values
+	// (inferred): web, news, seo, knowledge_base; open set. Documented.
 	SourceType *string `protobuf:"bytes,6,opt,name=source_type,json=sourceType,proto3,oneof" json:"source_type,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -953,17 +955,17 @@ func (x *MaveSource) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MaveValidation: Result of the reality check. That it holds a confidence
+// MaveValidation is the result of the reality check. That it holds a confidence
 // score, a hallucination risk and unsupported claims is documented; the field
 // names are not. Inferred (guide prose).
 type MaveValidation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Probably 0 to 1. Inferred.
+	// How sure the answer is. Range probably 0 to 1. Inferred.
 	ConfidenceScore *float64 `protobuf:"fixed64,1,opt,name=confidence_score,json=confidenceScore,proto3,oneof" json:"confidence_score,omitempty"`
-	// Hallucination risk. Values (inferred): low, medium, high; open set.
-	// Inferred.
+	// How likely invented content is. Values (inferred): low, medium, high; open
+	// set. Inferred.
 	HallucinationRisk *string `protobuf:"bytes,2,opt,name=hallucination_risk,json=hallucinationRisk,proto3,oneof" json:"hallucination_risk,omitempty"`
-	// Unsupported claims. Inferred.
+	// Claims without a source. Inferred.
 	UnsupportedClaims []string `protobuf:"bytes,3,rep,name=unsupported_claims,json=unsupportedClaims,proto3" json:"unsupported_claims,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1029,17 +1031,17 @@ func (x *MaveValidation) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MaveThreadMessage is part of the messages above. Documented.
+// MaveThreadMessage is one message of a thread. Documented.
 type MaveThreadMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Role. Known values: user; open set. Values (inferred): assistant; open set.
+	// Who speaks. Known values: user. Values (inferred): assistant. Open set.
 	// Documented.
 	Role *string `protobuf:"bytes,2,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// Text. Documented.
+	// What is said. Documented.
 	Content *string `protobuf:"bytes,3,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Persona behind the message. Documented.
+	// Persona behind the message; may be null (inferred). Documented.
 	Persona *PersonaRef `protobuf:"bytes,4,opt,name=persona,proto3" json:"persona,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`

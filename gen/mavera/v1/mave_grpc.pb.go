@@ -35,9 +35,9 @@ type MaveServiceClient interface {
 	// Ask the Mave research agent; opens a thread or continues one.
 	//
 	// POST /mave/chat. Documented (/api-reference/mave/send-message-to-mave).
-	// Credits: 10-50, up to 75 for strategic questions. Latency: 30-90 s. Cap: 10
-	// concurrent requests per key. Not idempotent: a repeat may create and bill
-	// twice.
+	// Credits: 10-50, up to 75 for strategic questions. Latency: 30-90 s (5-30 s
+	// on /features/mave-agent). Cap: 10 concurrent requests per key. Not
+	// idempotent: a repeat may create and bill twice.
 	//
 	// Without thread_id a new thread starts; every answer returns thread_id, to
 	// be sent back for follow-ups, which reuse earlier research and are 30-50 %
@@ -46,7 +46,7 @@ type MaveServiceClient interface {
 	// List the Mave threads of the caller.
 	//
 	// GET /mave/threads. Documented (/api-reference/mave/list-mave-threads).
-	// Credits: 0 (inferred).
+	// Credits: 0 (inferred). Paged by page_size and page_token.
 	ListMaveThreads(ctx context.Context, in *ListMaveThreadsRequest, opts ...grpc.CallOption) (*ListMaveThreadsResponse, error)
 	// Read one thread with its messages, sources and personas.
 	//
@@ -132,9 +132,9 @@ type MaveServiceServer interface {
 	// Ask the Mave research agent; opens a thread or continues one.
 	//
 	// POST /mave/chat. Documented (/api-reference/mave/send-message-to-mave).
-	// Credits: 10-50, up to 75 for strategic questions. Latency: 30-90 s. Cap: 10
-	// concurrent requests per key. Not idempotent: a repeat may create and bill
-	// twice.
+	// Credits: 10-50, up to 75 for strategic questions. Latency: 30-90 s (5-30 s
+	// on /features/mave-agent). Cap: 10 concurrent requests per key. Not
+	// idempotent: a repeat may create and bill twice.
 	//
 	// Without thread_id a new thread starts; every answer returns thread_id, to
 	// be sent back for follow-ups, which reuse earlier research and are 30-50 %
@@ -143,7 +143,7 @@ type MaveServiceServer interface {
 	// List the Mave threads of the caller.
 	//
 	// GET /mave/threads. Documented (/api-reference/mave/list-mave-threads).
-	// Credits: 0 (inferred).
+	// Credits: 0 (inferred). Paged by page_size and page_token.
 	ListMaveThreads(context.Context, *ListMaveThreadsRequest) (*ListMaveThreadsResponse, error)
 	// Read one thread with its messages, sources and personas.
 	//

@@ -30,8 +30,8 @@ const (
 type MeetingTranscriptFormat int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	MeetingTranscriptFormat_MEETING_TRANSCRIPT_FORMAT_UNSPECIFIED MeetingTranscriptFormat = 0
 	// "segments".
 	MeetingTranscriptFormat_MEETING_TRANSCRIPT_FORMAT_SEGMENTS MeetingTranscriptFormat = 1
@@ -87,10 +87,10 @@ func (MeetingTranscriptFormat) EnumDescriptor() ([]byte, []int) {
 // ListMeetingsRequest is the request of ListMeetings.
 type ListMeetingsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only this workspace. Inferred.
+	// Id of the workspace; only its meetings. Inferred.
 	WorkspaceId *string `protobuf:"bytes,1,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
 	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
-	// lowered. Documented.
+	// lowered. Inferred.
 	PageSize *int32 `protobuf:"varint,90,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// next_page_token of the page before; absent: the first page. All other
 	// fields but page_size must be as they were (AIP-158).
@@ -226,15 +226,16 @@ func (x *ListMeetingsResponse) GetAdditionalFields() *structpb.Struct {
 // CreateMeetingRequest is the request of CreateMeeting.
 type CreateMeetingRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Zoom, Google Meet, Microsoft Teams or Webex link. Required. Documented.
+	// Address of the meeting, a URI: Zoom, Google Meet, Microsoft Teams or Webex.
+	// Required. Documented.
 	MeetingUrl string `protobuf:"bytes,1,opt,name=meeting_url,json=meetingUrl,proto3" json:"meeting_url,omitempty"`
-	// Title. Documented.
+	// Title of the meeting. Documented.
 	Title *string `protobuf:"bytes,2,opt,name=title,proto3,oneof" json:"title,omitempty"`
-	// Bot name. Default Mavera Notetaker. Documented.
+	// Name under which the bot joins. Default Mavera Notetaker. Documented.
 	BotName *string `protobuf:"bytes,3,opt,name=bot_name,json=botName,proto3,oneof" json:"bot_name,omitempty"`
-	// When to join; absent or past means at once. Documented.
+	// When the bot joins; absent or past means at once. Documented.
 	JoinAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=join_at,json=joinAt,proto3" json:"join_at,omitempty"`
-	// The default workspace when absent. Documented.
+	// Id of the workspace; the default one when absent. Documented.
 	WorkspaceId *string `protobuf:"bytes,5,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -318,7 +319,7 @@ func (x *CreateMeetingRequest) GetAdditionalFields() *structpb.Struct {
 // GetMeetingRequest is the request of GetMeeting.
 type GetMeetingRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Meeting id. Required. Documented.
+	// Id of the meeting. Required. Documented.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -364,9 +365,9 @@ func (x *GetMeetingRequest) GetId() string {
 // CancelMeetingRequest is the request of CancelMeeting.
 type CancelMeetingRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Meeting id. Required. Documented.
+	// Id of the meeting. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Reason. At most 500 characters. Documented.
+	// Why the recording is cancelled. At most 500 characters. Documented.
 	Reason *string `protobuf:"bytes,2,opt,name=reason,proto3,oneof" json:"reason,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -429,13 +430,13 @@ func (x *CancelMeetingRequest) GetAdditionalFields() *structpb.Struct {
 // GetMeetingTranscriptRequest is the request of GetMeetingTranscript.
 type GetMeetingTranscriptRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Meeting id. Required. Documented.
+	// Id of the meeting. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Form of the transcript. Default segments. Documented.
 	Format *MeetingTranscriptFormat `protobuf:"varint,2,opt,name=format,proto3,enum=mavera.v1.MeetingTranscriptFormat,oneof" json:"format,omitempty"`
-	// Keep segments from this second on. Documented.
+	// Offset in seconds; segments from it on are kept. Documented.
 	StartTime *float64 `protobuf:"fixed64,3,opt,name=start_time,json=startTime,proto3,oneof" json:"start_time,omitempty"`
-	// Keep segments that end before this second. Documented.
+	// Offset in seconds; segments that end before it are kept. Documented.
 	EndTime       *float64 `protobuf:"fixed64,4,opt,name=end_time,json=endTime,proto3,oneof" json:"end_time,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -502,7 +503,7 @@ func (x *GetMeetingTranscriptRequest) GetEndTime() float64 {
 // GetMeetingAnalysisRequest is the request of GetMeetingAnalysis.
 type GetMeetingAnalysisRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Meeting id. Required. Documented.
+	// Id of the meeting. Required. Documented.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -548,15 +549,18 @@ func (x *GetMeetingAnalysisRequest) GetId() string {
 // RunMeetingSchemaRequest is the request of RunMeetingSchema.
 type RunMeetingSchemaRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Meeting id. Required. Documented.
+	// Id of the meeting. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Id of the saved schema. Required. Documented.
+	// Id of the saved schema; schemaId in the path of the contract. How to manage
+	// schemas is not documented. Required. Documented.
 	SchemaId string `protobuf:"bytes,2,opt,name=schema_id,json=schemaId,proto3" json:"schema_id,omitempty"`
-	// Extraction model. Default gpt-5.4. Documented.
+	// Model that extracts. Default gpt-5.4; the gateway refuses none. Documented.
 	Model *string `protobuf:"bytes,3,opt,name=model,proto3,oneof" json:"model,omitempty"`
-	// Lower is more repeatable. Range 0 to 2. Default 0.2. Documented.
+	// Randomness of sampling; lower is more repeatable. Range 0 to 2. Default
+	// 0.2. Documented.
 	Temperature *float64 `protobuf:"fixed64,4,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
-	// Make a new result even when one exists. Default false. Documented.
+	// Whether a new result is made even when one is stored. Default false.
+	// Documented.
 	ForceNew *bool `protobuf:"varint,5,opt,name=force_new,json=forceNew,proto3,oneof" json:"force_new,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -645,55 +649,59 @@ type Meeting struct {
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "meeting". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Title. Documented.
+	// Title of the meeting; may be null. Documented.
 	Title *string `protobuf:"bytes,3,opt,name=title,proto3,oneof" json:"title,omitempty"`
-	// A string here; accept an object. Documented.
+	// Address of the meeting: an object in the answer of CreateMeeting, a string
+	// in that of GetMeeting. Documented.
 	MeetingUrl *MeetingUrl `protobuf:"bytes,4,opt,name=meeting_url,json=meetingUrl,proto3" json:"meeting_url,omitempty"`
-	// Bot name. Documented.
+	// Name under which the bot joins. Documented.
 	BotName *string `protobuf:"bytes,5,opt,name=bot_name,json=botName,proto3,oneof" json:"bot_name,omitempty"`
-	// Join type. Known values: adhoc, scheduled; open set. Documented.
+	// How the bot joins: at once or at a set time. Known values: adhoc,
+	// scheduled; open set. Documented.
 	JoinType *string `protobuf:"bytes,6,opt,name=join_type,json=joinType,proto3,oneof" json:"join_type,omitempty"`
-	// Join at. Documented.
+	// When the bot joins; null when it joins at once. Documented.
 	JoinAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=join_at,json=joinAt,proto3" json:"join_at,omitempty"`
-	// Completed at. Documented.
+	// When the meeting was completed; may be null (inferred). Documented.
 	CompletedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=completed_at,json=completedAt,proto3" json:"completed_at,omitempty"`
-	// Open set. Final are done and cancelled; states between joining and done are
-	// not documented. Known values: pending, joining_call, done, cancelled; open
-	// set. Values (inferred): in_waiting_room; open set. Documented.
+	// State of the meeting; final are done and cancelled, the states between
+	// joining_call and done are not documented. Known values: pending,
+	// joining_call, done, cancelled. Values (inferred): in_waiting_room. Open
+	// set. Documented.
 	Status *string `protobuf:"bytes,9,opt,name=status,proto3,oneof" json:"status,omitempty"`
 	// Workspace it belongs to. Documented.
 	WorkspaceId *string `protobuf:"bytes,10,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Recording url. Documented.
+	// Address of the recording; may be null (inferred). Documented.
 	RecordingUrl *string `protobuf:"bytes,11,opt,name=recording_url,json=recordingUrl,proto3,oneof" json:"recording_url,omitempty"`
-	// Cancelled at. Documented.
+	// When it was cancelled; null when it was not (inferred). Documented.
 	CancelledAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=cancelled_at,json=cancelledAt,proto3" json:"cancelled_at,omitempty"`
-	// Cancelled by. Documented.
+	// User who cancelled; may be null. Documented.
 	CancelledBy *string `protobuf:"bytes,13,opt,name=cancelled_by,json=cancelledBy,proto3,oneof" json:"cancelled_by,omitempty"`
-	// Cancel reason. Documented.
+	// Why it was cancelled; may be null. Documented.
 	CancelReason *string `protobuf:"bytes,14,opt,name=cancel_reason,json=cancelReason,proto3,oneof" json:"cancel_reason,omitempty"`
-	// Participants. Documented.
+	// Who took part. Documented.
 	Participants []*MeetingParticipant `protobuf:"bytes,15,rep,name=participants,proto3" json:"participants,omitempty"`
-	// Participant count. Documented.
+	// Number of participants. Documented.
 	ParticipantCount *int32 `protobuf:"varint,16,opt,name=participant_count,json=participantCount,proto3,oneof" json:"participant_count,omitempty"`
-	// Transcript. Documented.
+	// Figures of the transcript; null before there is one (inferred). Documented.
 	Transcript *MeetingTranscriptSummary `protobuf:"bytes,17,opt,name=transcript,proto3" json:"transcript,omitempty"`
-	// Has transcript. Documented.
+	// Whether there is a transcript. Documented.
 	HasTranscript *bool `protobuf:"varint,18,opt,name=has_transcript,json=hasTranscript,proto3,oneof" json:"has_transcript,omitempty"`
-	// Analysis. Documented.
+	// State of the analysis; null before there is one (inferred). Documented.
 	Analysis *MeetingAnalysisSummary `protobuf:"bytes,19,opt,name=analysis,proto3" json:"analysis,omitempty"`
-	// Tasks. Documented.
+	// Tasks agreed on. Documented.
 	Tasks []*MeetingTask `protobuf:"bytes,20,rep,name=tasks,proto3" json:"tasks,omitempty"`
-	// Task count. Documented.
+	// Number of tasks. Documented.
 	TaskCount *int32 `protobuf:"varint,21,opt,name=task_count,json=taskCount,proto3,oneof" json:"task_count,omitempty"`
-	// Decisions. Documented.
+	// Decisions taken. Documented.
 	Decisions []*MeetingDecision `protobuf:"bytes,22,rep,name=decisions,proto3" json:"decisions,omitempty"`
-	// Decision count. Documented.
+	// Number of decisions. Documented.
 	DecisionCount *int32 `protobuf:"varint,23,opt,name=decision_count,json=decisionCount,proto3,oneof" json:"decision_count,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was last changed. Documented.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,25,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// Platform. Known values: zoom; open set. Documented.
+	// Platform of the meeting; CreateMeeting only. Known values: zoom; open set.
+	// Documented.
 	Platform *string `protobuf:"bytes,26,opt,name=platform,proto3,oneof" json:"platform,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -920,24 +928,25 @@ func (x *Meeting) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingTranscript is part of the messages above. Documented.
+// MeetingTranscript is what was said in a meeting: segments, or text and SRT
+// inside content. Documented.
 type MeetingTranscript struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of object: "meeting.transcript". Documented.
 	Object *string `protobuf:"bytes,1,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Meeting id. Documented.
+	// Id of the meeting. Documented.
 	MeetingId *string `protobuf:"bytes,2,opt,name=meeting_id,json=meetingId,proto3,oneof" json:"meeting_id,omitempty"`
-	// Format. Documented.
+	// Form of the transcript. Documented.
 	Format *MeetingTranscriptFormat `protobuf:"varint,3,opt,name=format,proto3,enum=mavera.v1.MeetingTranscriptFormat,oneof" json:"format,omitempty"`
-	// With format segments. Documented.
+	// Transcript piece by piece; with format segments. Documented.
 	Segments []*MeetingTranscriptSegment `protobuf:"bytes,4,rep,name=segments,proto3" json:"segments,omitempty"`
-	// With format text or srt. Documented.
+	// Transcript as one string; with format text or srt. Documented.
 	Content *string `protobuf:"bytes,5,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Duration seconds. Documented.
+	// Length of the recording in seconds; may be null. Documented.
 	DurationSeconds *float64 `protobuf:"fixed64,6,opt,name=duration_seconds,json=durationSeconds,proto3,oneof" json:"duration_seconds,omitempty"`
-	// Total words. Documented.
+	// Number of words; may be null. Documented.
 	TotalWords *int32 `protobuf:"varint,7,opt,name=total_words,json=totalWords,proto3,oneof" json:"total_words,omitempty"`
-	// Statistics by participant. Documented.
+	// Statistics by participant; keys not documented. Documented.
 	ParticipantMap *structpb.Struct `protobuf:"bytes,8,opt,name=participant_map,json=participantMap,proto3" json:"participant_map,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -1047,27 +1056,28 @@ func (x *MeetingTranscript) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingAnalysis: The guide names summary, tasks, decisions, highlights and
-// coaching metrics; every field name is inferred.
+// MeetingAnalysis is the AI analysis of a meeting. The guide names summary,
+// tasks, decisions, highlights and coaching metrics; every field name is
+// inferred.
 type MeetingAnalysis struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Meeting id. Inferred.
+	// Id of the meeting. Inferred.
 	MeetingId *string `protobuf:"bytes,1,opt,name=meeting_id,json=meetingId,proto3,oneof" json:"meeting_id,omitempty"`
-	// Summary. Inferred.
+	// Summary of the meeting. Inferred.
 	Summary *string `protobuf:"bytes,2,opt,name=summary,proto3,oneof" json:"summary,omitempty"`
-	// Key takeaways. Inferred.
+	// Main results. Inferred.
 	KeyTakeaways []string `protobuf:"bytes,3,rep,name=key_takeaways,json=keyTakeaways,proto3" json:"key_takeaways,omitempty"`
-	// Topics. Inferred.
+	// Topics of the meeting. Inferred.
 	Topics []string `protobuf:"bytes,4,rep,name=topics,proto3" json:"topics,omitempty"`
-	// Sentiment. Inferred.
+	// Mood of the meeting; values not documented. Inferred.
 	Sentiment *string `protobuf:"bytes,5,opt,name=sentiment,proto3,oneof" json:"sentiment,omitempty"`
-	// Highlights. Inferred.
+	// Notable moments; keys not documented. Inferred.
 	Highlights []*structpb.Struct `protobuf:"bytes,6,rep,name=highlights,proto3" json:"highlights,omitempty"`
-	// Tasks. Inferred.
+	// Tasks agreed on. Inferred.
 	Tasks []*MeetingTask `protobuf:"bytes,7,rep,name=tasks,proto3" json:"tasks,omitempty"`
-	// Decisions. Inferred.
+	// Decisions taken. Inferred.
 	Decisions []*MeetingDecision `protobuf:"bytes,8,rep,name=decisions,proto3" json:"decisions,omitempty"`
-	// Coaching metrics. Inferred.
+	// Figures for coaching of the speaker. Inferred.
 	CoachingMetrics *MeetingAnalysisCoachingMetrics `protobuf:"bytes,9,opt,name=coaching_metrics,json=coachingMetrics,proto3" json:"coaching_metrics,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1175,32 +1185,34 @@ func (x *MeetingAnalysis) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingSchemaResult is part of the messages above. Documented.
+// MeetingSchemaResult is what a saved schema extracted from a transcript.
+// Documented.
 type MeetingSchemaResult struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "meeting.schema_result". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Meeting id. Documented.
+	// Id of the meeting. Documented.
 	MeetingId *string `protobuf:"bytes,3,opt,name=meeting_id,json=meetingId,proto3,oneof" json:"meeting_id,omitempty"`
-	// Schema id. Documented.
+	// Id of the schema. Documented.
 	SchemaId *string `protobuf:"bytes,4,opt,name=schema_id,json=schemaId,proto3,oneof" json:"schema_id,omitempty"`
-	// Schema name. Documented.
+	// Name of the schema. Documented.
 	SchemaName *string `protobuf:"bytes,5,opt,name=schema_name,json=schemaName,proto3,oneof" json:"schema_name,omitempty"`
-	// Schema category. Known values: sales_discovery; open set. Values
-	// (inferred): qualification, objection_competitor, cs_health,
-	// product_feedback, custom; open set. Documented.
+	// Category of the schema. Known values: sales_discovery. Values (inferred):
+	// qualification, objection_competitor, cs_health, product_feedback, custom.
+	// Open set. Documented.
 	SchemaCategory *string `protobuf:"bytes,6,opt,name=schema_category,json=schemaCategory,proto3,oneof" json:"schema_category,omitempty"`
-	// Field values. Documented.
+	// Values of the fields of the schema. Documented.
 	FieldValues []*MeetingSchemaFieldValue `protobuf:"bytes,7,rep,name=field_values,json=fieldValues,proto3" json:"field_values,omitempty"`
-	// Fields not documented. Documented.
+	// Scores of the result; keys not documented. Documented.
 	Scores *structpb.Struct `protobuf:"bytes,8,opt,name=scores,proto3" json:"scores,omitempty"`
-	// Overall score. Documented.
+	// Score of the whole result; scale not documented, may be null (inferred).
+	// Documented.
 	OverallScore *float64 `protobuf:"fixed64,9,opt,name=overall_score,json=overallScore,proto3,oneof" json:"overall_score,omitempty"`
-	// Evidence. Documented.
+	// Passages of the transcript that back the values. Documented.
 	Evidence []*MeetingSchemaEvidence `protobuf:"bytes,10,rep,name=evidence,proto3" json:"evidence,omitempty"`
-	// Processing time ms. Documented.
+	// Time that the extraction took, in milliseconds. Documented.
 	ProcessingTimeMs *int64 `protobuf:"varint,11,opt,name=processing_time_ms,json=processingTimeMs,proto3,oneof" json:"processing_time_ms,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -1340,14 +1352,15 @@ func (x *MeetingSchemaResult) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingParticipant is part of the messages above. Documented.
+// MeetingParticipant is someone who took part in a meeting. Documented.
 type MeetingParticipant struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. Documented.
+	// Name of the participant. Documented.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Email address. Documented.
+	// Email address of the participant; may be null (inferred). Documented.
 	Email *string `protobuf:"bytes,2,opt,name=email,proto3,oneof" json:"email,omitempty"`
-	// Role. Documented.
+	// Role in the meeting; values not documented, may be null (inferred).
+	// Documented.
 	Role *string `protobuf:"bytes,3,opt,name=role,proto3,oneof" json:"role,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1413,14 +1426,14 @@ func (x *MeetingParticipant) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingTranscriptSummary is part of the messages above. Documented.
+// MeetingTranscriptSummary is the figures of a transcript. Documented.
 type MeetingTranscriptSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Duration seconds. Documented.
+	// Length of the recording in seconds. Documented.
 	DurationSeconds *float64 `protobuf:"fixed64,1,opt,name=duration_seconds,json=durationSeconds,proto3,oneof" json:"duration_seconds,omitempty"`
-	// Total words. Documented.
+	// Number of words. Documented.
 	TotalWords *int32 `protobuf:"varint,2,opt,name=total_words,json=totalWords,proto3,oneof" json:"total_words,omitempty"`
-	// Participant stats. Documented.
+	// Statistics by participant; keys not documented. Documented.
 	ParticipantStats *structpb.Struct `protobuf:"bytes,3,opt,name=participant_stats,json=participantStats,proto3" json:"participant_stats,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1486,16 +1499,16 @@ func (x *MeetingTranscriptSummary) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingAnalysisSummary is part of the messages above. Documented.
+// MeetingAnalysisSummary is the state of an analysis. Documented.
 type MeetingAnalysisSummary struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// State. Documented.
+	// State of the analysis; values not documented. Documented.
 	Status *string `protobuf:"bytes,2,opt,name=status,proto3,oneof" json:"status,omitempty"`
-	// Version. Documented.
+	// Version of the analysis. Documented.
 	Version *int32 `protobuf:"varint,3,opt,name=version,proto3,oneof" json:"version,omitempty"`
-	// Processing time ms. Documented.
+	// Time that the analysis took, in milliseconds. Documented.
 	ProcessingTimeMs *int64 `protobuf:"varint,4,opt,name=processing_time_ms,json=processingTimeMs,proto3,oneof" json:"processing_time_ms,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -1586,28 +1599,29 @@ func (x *MeetingAnalysisSummary) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingTask is part of the messages above. Documented.
+// MeetingTask is a task agreed on in a meeting. Documented.
 type MeetingTask struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Text. Documented.
+	// What is to be done. Documented.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Owner. Documented.
+	// Who is to do it; may be null (inferred). Documented.
 	Owner *string `protobuf:"bytes,3,opt,name=owner,proto3,oneof" json:"owner,omitempty"`
-	// Owner email. Documented.
+	// Email address of the owner; may be null (inferred). Documented.
 	OwnerEmail *string `protobuf:"bytes,4,opt,name=owner_email,json=ownerEmail,proto3,oneof" json:"owner_email,omitempty"`
-	// Priority. Known values: low; open set. Documented.
+	// Priority of the task. Known values: low; open set. Documented.
 	Priority *string `protobuf:"bytes,5,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
-	// State. Known values: pending; open set. Documented.
+	// State of the task. Known values: pending; open set. Documented.
 	Status *string `protobuf:"bytes,6,opt,name=status,proto3,oneof" json:"status,omitempty"`
-	// Due date. Documented.
+	// When it is due; may be null (inferred). Documented.
 	DueDate *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=due_date,json=dueDate,proto3" json:"due_date,omitempty"`
-	// Due date confidence. Documented.
+	// How sure the due date is; scale not documented, may be null (inferred).
+	// Documented.
 	DueDateConfidence *float64 `protobuf:"fixed64,8,opt,name=due_date_confidence,json=dueDateConfidence,proto3,oneof" json:"due_date_confidence,omitempty"`
-	// Category. Documented.
+	// Category of the task; may be null (inferred). Documented.
 	Category *string `protobuf:"bytes,9,opt,name=category,proto3,oneof" json:"category,omitempty"`
-	// Evidence spans. Documented.
+	// Passages that back it; keys not documented. Documented.
 	EvidenceSpans []*structpb.Struct `protobuf:"bytes,10,rep,name=evidence_spans,json=evidenceSpans,proto3" json:"evidence_spans,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,11,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -1731,20 +1745,20 @@ func (x *MeetingTask) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingDecision is part of the messages above. Documented.
+// MeetingDecision is a decision taken in a meeting. Documented.
 type MeetingDecision struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Statement. Documented.
+	// What was decided. Documented.
 	Statement *string `protobuf:"bytes,2,opt,name=statement,proto3,oneof" json:"statement,omitempty"`
-	// Owner. Documented.
+	// Who answers for it; may be null (inferred). Documented.
 	Owner *string `protobuf:"bytes,3,opt,name=owner,proto3,oneof" json:"owner,omitempty"`
-	// State. Documented.
+	// State of the decision; values not documented. Documented.
 	Status *string `protobuf:"bytes,4,opt,name=status,proto3,oneof" json:"status,omitempty"`
-	// Deadline. Documented.
+	// When it is to be carried out; may be null (inferred). Documented.
 	Deadline *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=deadline,proto3" json:"deadline,omitempty"`
-	// Evidence spans. Documented.
+	// Passages that back it; keys not documented. Documented.
 	EvidenceSpans []*structpb.Struct `protobuf:"bytes,6,rep,name=evidence_spans,json=evidenceSpans,proto3" json:"evidence_spans,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -1840,20 +1854,20 @@ func (x *MeetingDecision) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingTranscriptSegment is part of the messages above. Documented.
+// MeetingTranscriptSegment is one piece of a transcript. Documented.
 type MeetingTranscriptSegment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Seconds. Documented.
+	// Offset of the start in seconds. Documented.
 	Start *float64 `protobuf:"fixed64,1,opt,name=start,proto3,oneof" json:"start,omitempty"`
-	// Seconds. Documented.
+	// Offset of the end in seconds. Documented.
 	End *float64 `protobuf:"fixed64,2,opt,name=end,proto3,oneof" json:"end,omitempty"`
-	// Speaker. Documented.
+	// Name of the speaker. Documented.
 	Speaker *string `protobuf:"bytes,3,opt,name=speaker,proto3,oneof" json:"speaker,omitempty"`
-	// Speaker id. Documented.
+	// Id of the speaker, an opaque string. Documented.
 	SpeakerId *string `protobuf:"bytes,4,opt,name=speaker_id,json=speakerId,proto3,oneof" json:"speaker_id,omitempty"`
-	// Text. Documented.
+	// What is said. Documented.
 	Text *string `protobuf:"bytes,5,opt,name=text,proto3,oneof" json:"text,omitempty"`
-	// Word timestamps. Documented.
+	// Offsets word by word. Documented.
 	WordTimestamps []*MeetingTranscriptSegmentWordTimestamp `protobuf:"bytes,6,rep,name=word_timestamps,json=wordTimestamps,proto3" json:"word_timestamps,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1940,18 +1954,19 @@ func (x *MeetingTranscriptSegment) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingAnalysisCoachingMetrics is part of the messages above. Inferred.
+// MeetingAnalysisCoachingMetrics are figures for coaching of the speaker.
+// Inferred.
 type MeetingAnalysisCoachingMetrics struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Talk ratio. Inferred.
+	// Share of the talking; scale not documented. Inferred.
 	TalkRatio *float64 `protobuf:"fixed64,1,opt,name=talk_ratio,json=talkRatio,proto3,oneof" json:"talk_ratio,omitempty"`
-	// Questions asked. Inferred.
+	// Number of questions asked. Inferred.
 	QuestionsAsked *int32 `protobuf:"varint,2,opt,name=questions_asked,json=questionsAsked,proto3,oneof" json:"questions_asked,omitempty"`
-	// Interruptions. Inferred.
+	// Number of interruptions. Inferred.
 	Interruptions *int32 `protobuf:"varint,3,opt,name=interruptions,proto3,oneof" json:"interruptions,omitempty"`
-	// Next step confirmed. Inferred.
+	// Whether a next step was agreed on. Inferred.
 	NextStepConfirmed *bool `protobuf:"varint,4,opt,name=next_step_confirmed,json=nextStepConfirmed,proto3,oneof" json:"next_step_confirmed,omitempty"`
-	// Discovery completeness score. Inferred.
+	// How complete the discovery was; scale not documented. Inferred.
 	DiscoveryCompletenessScore *float64 `protobuf:"fixed64,5,opt,name=discovery_completeness_score,json=discoveryCompletenessScore,proto3,oneof" json:"discovery_completeness_score,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2031,28 +2046,29 @@ func (x *MeetingAnalysisCoachingMetrics) GetAdditionalFields() *structpb.Struct 
 	return nil
 }
 
-// MeetingSchemaFieldValue is part of the messages above. Documented.
+// MeetingSchemaFieldValue is the value of one field of a schema. Documented.
 type MeetingSchemaFieldValue struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Field name. Documented.
+	// Name of the field. Documented.
 	FieldName *string `protobuf:"bytes,1,opt,name=field_name,json=fieldName,proto3,oneof" json:"field_name,omitempty"`
-	// Field label. Documented.
+	// Label of the field. Documented.
 	FieldLabel *string `protobuf:"bytes,2,opt,name=field_label,json=fieldLabel,proto3,oneof" json:"field_label,omitempty"`
-	// Field type. Known values: text; open set. Values (inferred): long_text,
-	// enum, multi_select, number, boolean, list, person, date; open set.
-	// Documented.
+	// Kind of value. Known values: text. Values (inferred): long_text, enum,
+	// multi_select, number, boolean, list, person, date. Open set. Documented.
 	FieldType *string `protobuf:"bytes,3,opt,name=field_type,json=fieldType,proto3,oneof" json:"field_type,omitempty"`
-	// Is required. Documented.
+	// Whether the field must have a value. Documented.
 	IsRequired *bool `protobuf:"varint,4,opt,name=is_required,json=isRequired,proto3,oneof" json:"is_required,omitempty"`
-	// Any JSON value by field_type. Documented.
+	// The value, any JSON by field_type. Documented.
 	Value *structpb.Value `protobuf:"bytes,5,opt,name=value,proto3" json:"value,omitempty"`
-	// Quote. Documented.
+	// Passage that the value was taken from; may be null (inferred). Documented.
 	Quote *string `protobuf:"bytes,6,opt,name=quote,proto3,oneof" json:"quote,omitempty"`
-	// How sure. Documented.
+	// How sure the value is; scale not documented, may be null (inferred).
+	// Documented.
 	Confidence *float64 `protobuf:"fixed64,7,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
-	// Score. Documented.
+	// Score of the value; scale not documented, may be null (inferred).
+	// Documented.
 	Score *float64 `protobuf:"fixed64,8,opt,name=score,proto3,oneof" json:"score,omitempty"`
-	// Score rationale. Documented.
+	// Reason of the score; may be null (inferred). Documented.
 	ScoreRationale *string `protobuf:"bytes,9,opt,name=score_rationale,json=scoreRationale,proto3,oneof" json:"score_rationale,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2160,20 +2176,21 @@ func (x *MeetingSchemaFieldValue) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingSchemaEvidence is part of the messages above. Documented.
+// MeetingSchemaEvidence is a passage of the transcript that backs a value.
+// Documented.
 type MeetingSchemaEvidence struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Field name. Documented.
+	// Name of the field that it backs. Documented.
 	FieldName *string `protobuf:"bytes,1,opt,name=field_name,json=fieldName,proto3,oneof" json:"field_name,omitempty"`
-	// Text. Documented.
+	// What was said. Documented.
 	Text *string `protobuf:"bytes,2,opt,name=text,proto3,oneof" json:"text,omitempty"`
-	// Speaker. Documented.
+	// Name of the speaker. Documented.
 	Speaker *string `protobuf:"bytes,3,opt,name=speaker,proto3,oneof" json:"speaker,omitempty"`
-	// Speaker id. Documented.
+	// Id of the speaker, an opaque string. Documented.
 	SpeakerId *string `protobuf:"bytes,4,opt,name=speaker_id,json=speakerId,proto3,oneof" json:"speaker_id,omitempty"`
-	// Timestamp start. Documented.
+	// Offset of the start, probably in seconds as in the transcript. Documented.
 	TimestampStart *float64 `protobuf:"fixed64,5,opt,name=timestamp_start,json=timestampStart,proto3,oneof" json:"timestamp_start,omitempty"`
-	// Timestamp end. Documented.
+	// Offset of the end, probably in seconds as in the transcript. Documented.
 	TimestampEnd *float64 `protobuf:"fixed64,6,opt,name=timestamp_end,json=timestampEnd,proto3,oneof" json:"timestamp_end,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2260,15 +2277,14 @@ func (x *MeetingSchemaEvidence) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MeetingTranscriptSegmentWordTimestamp is part of the messages above.
-// Documented.
+// MeetingTranscriptSegmentWordTimestamp is the place of one word. Documented.
 type MeetingTranscriptSegmentWordTimestamp struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// The word. Documented.
 	Word *string `protobuf:"bytes,1,opt,name=word,proto3,oneof" json:"word,omitempty"`
-	// Start in seconds. Documented.
+	// Offset of the start, in seconds as that of the segment. Documented.
 	Start *float64 `protobuf:"fixed64,2,opt,name=start,proto3,oneof" json:"start,omitempty"`
-	// End in seconds. Documented.
+	// Offset of the end, in seconds as that of the segment. Documented.
 	End *float64 `protobuf:"fixed64,3,opt,name=end,proto3,oneof" json:"end,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2409,12 +2425,12 @@ type isMeetingUrl_Form interface {
 }
 
 type MeetingUrl_Url struct {
-	// The address itself.
+	// The address itself. Documented.
 	Url string `protobuf:"bytes,1,opt,name=url,proto3,oneof"`
 }
 
 type MeetingUrl_Object struct {
-	// The address with its parts.
+	// The address with its parts. Documented.
 	Object *structpb.Struct `protobuf:"bytes,2,opt,name=object,proto3,oneof"`
 }
 

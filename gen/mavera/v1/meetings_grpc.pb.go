@@ -38,17 +38,18 @@ const (
 type MeetingsServiceClient interface {
 	// List meetings.
 	//
-	// GET /meetings. Inferred (/features/meetings). Credits: 0 (inferred).
+	// GET /meetings. Inferred (/features/meetings). Credits: 0 (inferred). Paged
+	// by page_size and page_token.
 	ListMeetings(ctx context.Context, in *ListMeetingsRequest, opts ...grpc.CallOption) (*ListMeetingsResponse, error)
 	// Send a recording bot to a call, at once or at a set time.
 	//
 	// POST /meetings. Documented (/api-reference/meetings/create-meeting-bot).
 	// Credits: not documented. Latency: the length of the call plus processing.
-	// Not idempotent: a repeat may create and bill twice. Poll GetMeeting for the
-	// outcome.
+	// Not idempotent: a repeat may create and bill twice.
 	//
-	// Transcript and analysis are made after the call has ended; poll GET
-	// /meetings/{id} until done.
+	// Transcript and analysis are made after the meeting has ended; poll
+	// GetMeeting until its status is done. Metered in transcription minutes
+	// (GetUsage).
 	CreateMeeting(ctx context.Context, in *CreateMeetingRequest, opts ...grpc.CallOption) (*Meeting, error)
 	// Read one meeting with its tasks, decisions and analysis state.
 	//
@@ -59,6 +60,7 @@ type MeetingsServiceClient interface {
 	//
 	// POST /meetings/{id}/cancel. Documented
 	// (/api-reference/meetings/cancel-meeting-recording). Credits: 0 (inferred).
+	// The answer to a second cancel is not documented.
 	CancelMeeting(ctx context.Context, in *CancelMeetingRequest, opts ...grpc.CallOption) (*Meeting, error)
 	// Read the transcript as segments, plain text or SRT, whole or a time range.
 	//
@@ -76,8 +78,8 @@ type MeetingsServiceClient interface {
 	// (/api-reference/meetings/run-schema-on-meeting). Credits: not documented.
 	// Not idempotent: a repeat may create and bill twice.
 	//
-	// A stored result is returned unless force_new; the body may be {}.
-	// Synchronous: answers the finished result.
+	// Synchronous: answers the finished result. A stored result is returned
+	// unless force_new is set.
 	RunMeetingSchema(ctx context.Context, in *RunMeetingSchemaRequest, opts ...grpc.CallOption) (*MeetingSchemaResult, error)
 }
 
@@ -169,17 +171,18 @@ func (c *meetingsServiceClient) RunMeetingSchema(ctx context.Context, in *RunMee
 type MeetingsServiceServer interface {
 	// List meetings.
 	//
-	// GET /meetings. Inferred (/features/meetings). Credits: 0 (inferred).
+	// GET /meetings. Inferred (/features/meetings). Credits: 0 (inferred). Paged
+	// by page_size and page_token.
 	ListMeetings(context.Context, *ListMeetingsRequest) (*ListMeetingsResponse, error)
 	// Send a recording bot to a call, at once or at a set time.
 	//
 	// POST /meetings. Documented (/api-reference/meetings/create-meeting-bot).
 	// Credits: not documented. Latency: the length of the call plus processing.
-	// Not idempotent: a repeat may create and bill twice. Poll GetMeeting for the
-	// outcome.
+	// Not idempotent: a repeat may create and bill twice.
 	//
-	// Transcript and analysis are made after the call has ended; poll GET
-	// /meetings/{id} until done.
+	// Transcript and analysis are made after the meeting has ended; poll
+	// GetMeeting until its status is done. Metered in transcription minutes
+	// (GetUsage).
 	CreateMeeting(context.Context, *CreateMeetingRequest) (*Meeting, error)
 	// Read one meeting with its tasks, decisions and analysis state.
 	//
@@ -190,6 +193,7 @@ type MeetingsServiceServer interface {
 	//
 	// POST /meetings/{id}/cancel. Documented
 	// (/api-reference/meetings/cancel-meeting-recording). Credits: 0 (inferred).
+	// The answer to a second cancel is not documented.
 	CancelMeeting(context.Context, *CancelMeetingRequest) (*Meeting, error)
 	// Read the transcript as segments, plain text or SRT, whole or a time range.
 	//
@@ -207,8 +211,8 @@ type MeetingsServiceServer interface {
 	// (/api-reference/meetings/run-schema-on-meeting). Credits: not documented.
 	// Not idempotent: a repeat may create and bill twice.
 	//
-	// A stored result is returned unless force_new; the body may be {}.
-	// Synchronous: answers the finished result.
+	// Synchronous: answers the finished result. A stored result is returned
+	// unless force_new is set.
 	RunMeetingSchema(context.Context, *RunMeetingSchemaRequest) (*MeetingSchemaResult, error)
 	mustEmbedUnimplementedMeetingsServiceServer()
 }

@@ -32,8 +32,8 @@ type ListTrendingNewsStoriesRequest struct {
 	// Category to filter by. Values (inferred): technology, business, science,
 	// health, sports, entertainment, general; open set. Inferred.
 	Category *string `protobuf:"bytes,1,opt,name=category,proto3,oneof" json:"category,omitempty"`
-	// Stories in the answer (AIP-158). Default 15, at most 50; a larger value is
-	// lowered. Documented.
+	// Stories in the answer (AIP-158), sent as size. Default 15, at most 50; a
+	// larger value is lowered. Inferred.
 	PageSize *int32 `protobuf:"varint,90,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// next_page_token of the page before; absent: the first page. All other
 	// fields but page_size must be as they were (AIP-158).
@@ -170,11 +170,12 @@ func (x *ListTrendingNewsStoriesResponse) GetAdditionalFields() *structpb.Struct
 // ListPersonalizedNewsStories.
 type ListPersonalizedNewsStoriesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Personas whose view is wanted; sent as one comma-separated string, so an id
-	// must not hold a comma. At least one. Required. Documented.
+	// Ids of the personas whose view is wanted. At least one. Sent as one
+	// comma-separated string, so an id is neither empty nor holds a comma.
+	// Required. Documented.
 	PersonaIds []string `protobuf:"bytes,1,rep,name=persona_ids,json=personaIds,proto3" json:"persona_ids,omitempty"`
-	// Stories in the answer (AIP-158). Default 15, at most 50; a larger value is
-	// lowered. Documented.
+	// Stories in the answer (AIP-158), sent as size. Default 15, at most 50; a
+	// larger value is lowered. Documented.
 	PageSize *int32 `protobuf:"varint,90,opt,name=page_size,json=pageSize,proto3,oneof" json:"page_size,omitempty"`
 	// next_page_token of the page before; absent: the first page. All other
 	// fields but page_size must be as they were (AIP-158).
@@ -243,7 +244,7 @@ type ListPersonalizedNewsStoriesResponse struct {
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// Rows of the whole list; absent when the upstream does not say.
 	TotalSize *int32 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
-	// Personalization. Documented.
+	// What the selection was based on. Documented.
 	Personalization *NewsPersonalization `protobuf:"bytes,4,opt,name=personalization,proto3" json:"personalization,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -319,9 +320,9 @@ func (x *ListPersonalizedNewsStoriesResponse) GetAdditionalFields() *structpb.St
 // GetNewsStoryRequest is the request of GetNewsStory.
 type GetNewsStoryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Story id. Required. Documented.
+	// Id of the story. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Whether the history list is included. Default true. Documented.
+	// Whether the history is included. Default true. Documented.
 	IncludeHistory *bool `protobuf:"varint,2,opt,name=include_history,json=includeHistory,proto3,oneof" json:"include_history,omitempty"`
 	unknownFields  protoimpl.UnknownFields
 	sizeCache      protoimpl.SizeCache
@@ -374,9 +375,9 @@ func (x *GetNewsStoryRequest) GetIncludeHistory() bool {
 // AnalyzeNewsStoryRequest is the request of AnalyzeNewsStory.
 type AnalyzeNewsStoryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Story id. Required. Documented.
+	// Id of the story. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Persona whose view is wanted. Required. Documented.
+	// Id of the persona whose view is wanted. Required. Documented.
 	PersonaId string `protobuf:"bytes,2,opt,name=persona_id,json=personaId,proto3" json:"persona_id,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -439,11 +440,11 @@ func (x *AnalyzeNewsStoryRequest) GetAdditionalFields() *structpb.Struct {
 // ChatNewsStoryRequest is the request of ChatNewsStory.
 type ChatNewsStoryRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Story id. Required. Documented.
+	// Id of the story. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	// Question about the story. At most 2000 characters. Required. Documented.
 	Message string `protobuf:"bytes,2,opt,name=message,proto3" json:"message,omitempty"`
-	// Earlier turns. At most 20 items. Documented.
+	// Earlier turns, resent each time. At most 20 items. Documented.
 	ConversationHistory []*NewsChatMessage `protobuf:"bytes,3,rep,name=conversation_history,json=conversationHistory,proto3" json:"conversation_history,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -516,45 +517,47 @@ type NewsStory struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of object: "news_story". Documented.
 	Object *string `protobuf:"bytes,1,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Slug. Documented.
+	// Readable name of the story for addresses. Documented.
 	Slug *string `protobuf:"bytes,2,opt,name=slug,proto3,oneof" json:"slug,omitempty"`
 	// Id, an opaque string. Documented.
 	Id *string `protobuf:"bytes,3,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Name. Documented.
+	// Headline of the story. Documented.
 	Name *string `protobuf:"bytes,4,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Summary. Documented.
+	// Summary of the story. Documented.
 	Summary *string `protobuf:"bytes,5,opt,name=summary,proto3,oneof" json:"summary,omitempty"`
-	// Summary in a sentence or two. Documented.
+	// Shorter summary of the story. Documented.
 	ShortSummary *string `protobuf:"bytes,6,opt,name=short_summary,json=shortSummary,proto3,oneof" json:"short_summary,omitempty"`
-	// Address of an image. Documented.
+	// Address of an image; may be null (inferred). Documented.
 	ImageUrl *string `protobuf:"bytes,7,opt,name=image_url,json=imageUrl,proto3,oneof" json:"image_url,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was last changed. Documented.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// Article count. Documented.
+	// Articles about the story. Documented.
 	ArticleCount *int32 `protobuf:"varint,10,opt,name=article_count,json=articleCount,proto3,oneof" json:"article_count,omitempty"`
-	// Unique sources. Documented.
+	// Distinct sources of those articles. Documented.
 	UniqueSources *int32 `protobuf:"varint,11,opt,name=unique_sources,json=uniqueSources,proto3,oneof" json:"unique_sources,omitempty"`
-	// Unique source domains. Documented.
+	// Domains of those sources. Documented.
 	UniqueSourceDomains []string `protobuf:"bytes,12,rep,name=unique_source_domains,json=uniqueSourceDomains,proto3" json:"unique_source_domains,omitempty"`
-	// Sentiment. Documented.
+	// How the story is told. Documented.
 	Sentiment *NewsSentiment `protobuf:"bytes,13,opt,name=sentiment,proto3" json:"sentiment,omitempty"`
-	// Categories. Documented.
+	// Categories of the story. Documented.
 	Categories []string `protobuf:"bytes,14,rep,name=categories,proto3" json:"categories,omitempty"`
-	// Topics. Documented.
+	// Topics of the story. Documented.
 	Topics []string `protobuf:"bytes,15,rep,name=topics,proto3" json:"topics,omitempty"`
-	// Countries. Documented.
+	// Countries concerned; form not documented. Documented.
 	Countries []string `protobuf:"bytes,16,rep,name=countries,proto3" json:"countries,omitempty"`
-	// People. Documented.
+	// People named. Documented.
 	People []*NewsPerson `protobuf:"bytes,17,rep,name=people,proto3" json:"people,omitempty"`
-	// Main points. Documented.
+	// Main points: objects in GetNewsStory, strings in lists, which read as a
+	// point without references. Documented.
 	KeyPoints []*NewsKeyPoint `protobuf:"bytes,18,rep,name=key_points,json=keyPoints,proto3" json:"key_points,omitempty"`
-	// Questions. Documented.
+	// Questions about the story with their answers. Documented.
 	Questions []*NewsQuestion `protobuf:"bytes,19,rep,name=questions,proto3" json:"questions,omitempty"`
-	// Selected articles. Documented.
+	// Articles chosen for the story. Documented.
 	SelectedArticles []*NewsArticle `protobuf:"bytes,20,rep,name=selected_articles,json=selectedArticles,proto3" json:"selected_articles,omitempty"`
-	// Missing or empty when include_history is false. Documented.
+	// Earlier states of the story; missing or empty when include_history is
+	// false. Documented.
 	History []*NewsHistoryEntry `protobuf:"bytes,21,rep,name=history,proto3" json:"history,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -746,22 +749,23 @@ func (x *NewsStory) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsStoryAnalysis is part of the messages above. Documented.
+// NewsStoryAnalysis is how one persona would take a story. Documented.
 type NewsStoryAnalysis struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of object: "news_story_analysis". Documented.
 	Object *string `protobuf:"bytes,1,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Story id. Documented.
+	// Id of the story. Documented.
 	StoryId *string `protobuf:"bytes,2,opt,name=story_id,json=storyId,proto3,oneof" json:"story_id,omitempty"`
-	// Story name. Documented.
+	// Headline of the story. Documented.
 	StoryName *string `protobuf:"bytes,3,opt,name=story_name,json=storyName,proto3,oneof" json:"story_name,omitempty"`
-	// Persona concerned. Documented.
+	// Persona whose view it is. Documented.
 	Persona *PersonaRef `protobuf:"bytes,4,opt,name=persona,proto3" json:"persona,omitempty"`
-	// Analysis. Documented.
+	// The analysis itself. Documented.
 	Analysis *NewsAnalysisBody `protobuf:"bytes,5,opt,name=analysis,proto3" json:"analysis,omitempty"`
-	// What the call cost. Documented.
+	// What the call cost; tokens as prompt_tokens and completion_tokens.
+	// Documented.
 	Usage *Usage `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
-	// Analyzed at. Documented.
+	// When the analysis was made. Documented.
 	AnalyzedAt *timestamppb.Timestamp `protobuf:"bytes,7,opt,name=analyzed_at,json=analyzedAt,proto3" json:"analyzed_at,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -855,18 +859,19 @@ func (x *NewsStoryAnalysis) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsStoryChat is part of the messages above. Documented.
+// NewsStoryChat is the answer to a question about a story. Documented.
 type NewsStoryChat struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of object: "news_story_chat". Documented.
 	Object *string `protobuf:"bytes,1,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Story id. Documented.
+	// Id of the story. Documented.
 	StoryId *string `protobuf:"bytes,2,opt,name=story_id,json=storyId,proto3,oneof" json:"story_id,omitempty"`
-	// Story name. Documented.
+	// Headline of the story. Documented.
 	StoryName *string `protobuf:"bytes,3,opt,name=story_name,json=storyName,proto3,oneof" json:"story_name,omitempty"`
-	// Message. Documented.
+	// The turn of the assistant. Documented.
 	Message *NewsChatMessage `protobuf:"bytes,4,opt,name=message,proto3" json:"message,omitempty"`
-	// What the call cost. Documented.
+	// What the call cost; tokens as prompt_tokens and completion_tokens.
+	// Documented.
 	Usage *Usage `protobuf:"bytes,5,opt,name=usage,proto3" json:"usage,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -955,12 +960,12 @@ func (x *NewsStoryChat) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsPersonalization: What the selection was based on. Documented.
+// NewsPersonalization is what a selection of stories was based on. Documented.
 type NewsPersonalization struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Personas. Documented.
+	// Personas asked for. Documented.
 	Personas []*PersonaRef `protobuf:"bytes,1,rep,name=personas,proto3" json:"personas,omitempty"`
-	// Keywords. Documented.
+	// Keywords of the selection. Documented.
 	Keywords []string `protobuf:"bytes,2,rep,name=keywords,proto3" json:"keywords,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1019,14 +1024,14 @@ func (x *NewsPersonalization) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsChatMessage: One turn. As an answer documented; as an item of
-// conversation_history the fields are inferred.
+// NewsChatMessage is one turn. As an answer its fields are documented; as an
+// item of conversation_history they are inferred.
 type NewsChatMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Role. Known values: assistant; open set. Values (inferred): user; open set.
+	// Who speaks. Known values: assistant. Values (inferred): user. Open set.
 	// Documented.
 	Role *string `protobuf:"bytes,1,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// Text. Documented.
+	// What is said. Documented.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1085,15 +1090,15 @@ func (x *NewsChatMessage) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsSentiment: Scale not documented. Declared without fields in the story
-// detail.
+// NewsSentiment is how a story is told. The scale is not documented, and the
+// story detail declares the object without fields.
 type NewsSentiment struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Positive. Documented; its type is inferred.
+	// Positive part; scale not documented. Documented; its type is inferred.
 	Positive *float64 `protobuf:"fixed64,1,opt,name=positive,proto3,oneof" json:"positive,omitempty"`
-	// Negative. Documented; its type is inferred.
+	// Negative part; scale not documented. Documented; its type is inferred.
 	Negative *float64 `protobuf:"fixed64,2,opt,name=negative,proto3,oneof" json:"negative,omitempty"`
-	// Neutral. Documented; its type is inferred.
+	// Neutral part; scale not documented. Documented; its type is inferred.
 	Neutral *float64 `protobuf:"fixed64,3,opt,name=neutral,proto3,oneof" json:"neutral,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1159,14 +1164,14 @@ func (x *NewsSentiment) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsPerson is part of the messages above. Documented.
+// NewsPerson is a person named in a story. Documented.
 type NewsPerson struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Wikidata id. Documented.
+	// Wikidata id of the person, for instance Q1. Documented.
 	WikidataId *string `protobuf:"bytes,1,opt,name=wikidata_id,json=wikidataId,proto3,oneof" json:"wikidata_id,omitempty"`
-	// Name. Documented.
+	// Name of the person. Documented.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Count. Documented; its type is inferred.
+	// How often the person is named. Documented; its type is inferred.
 	Count *int32 `protobuf:"varint,3,opt,name=count,proto3,oneof" json:"count,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1232,12 +1237,13 @@ func (x *NewsPerson) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsKeyPoint is part of the messages above. Documented.
+// NewsKeyPoint is a main point of a story. Lists and the history have plain
+// strings, which read as point. Documented.
 type NewsKeyPoint struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Point. Documented.
+	// The point itself. Documented.
 	Point *string `protobuf:"bytes,1,opt,name=point,proto3,oneof" json:"point,omitempty"`
-	// Where it is said. Documented.
+	// Where it is said; form not documented. Documented.
 	References []string `protobuf:"bytes,2,rep,name=references,proto3" json:"references,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1296,14 +1302,14 @@ func (x *NewsKeyPoint) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsQuestion is part of the messages above. Documented.
+// NewsQuestion is a question about a story with its answer. Documented.
 type NewsQuestion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Question. Documented.
+	// The question. Documented.
 	Question *string `protobuf:"bytes,1,opt,name=question,proto3,oneof" json:"question,omitempty"`
-	// Answer. Documented.
+	// The answer. Documented.
 	Answer *string `protobuf:"bytes,2,opt,name=answer,proto3,oneof" json:"answer,omitempty"`
-	// Where it is said. Documented.
+	// Where it is said; form not documented. Documented.
 	References []string `protobuf:"bytes,3,rep,name=references,proto3" json:"references,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1369,18 +1375,19 @@ func (x *NewsQuestion) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsArticle is part of the messages above. Documented.
+// NewsArticle is an article about a story. Documented.
 type NewsArticle struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Address. Documented.
+	// Address of the article. Documented.
 	Url *string `protobuf:"bytes,1,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// Title. Documented.
+	// Title of the article. Documented.
 	Title *string `protobuf:"bytes,2,opt,name=title,proto3,oneof" json:"title,omitempty"`
-	// Free description. Documented.
+	// Description of the article. Documented.
 	Description *string `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// Source. Documented.
+	// Who published it. Documented.
 	Source *string `protobuf:"bytes,4,opt,name=source,proto3,oneof" json:"source,omitempty"`
-	// Plain string in the docs. Documented.
+	// When it was published; a plain string on the page, so it is passed through
+	// as it is. Documented.
 	PubDate *string `protobuf:"bytes,5,opt,name=pub_date,json=pubDate,proto3,oneof" json:"pub_date,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1460,16 +1467,18 @@ func (x *NewsArticle) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsHistoryEntry is part of the messages above. Documented.
+// NewsHistoryEntry is an earlier state of a story. Documented.
 type NewsHistoryEntry struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Plain string in the docs. Documented.
+	// When the state was recorded; a plain string on the page, so it is passed
+	// through as it is. Documented.
 	TriggeredAt *string `protobuf:"bytes,1,opt,name=triggered_at,json=triggeredAt,proto3,oneof" json:"triggered_at,omitempty"`
-	// Name. Documented.
+	// Headline at that time. Documented.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Summary. Documented.
+	// Summary at that time. Documented.
 	Summary *string `protobuf:"bytes,3,opt,name=summary,proto3,oneof" json:"summary,omitempty"`
-	// Plain strings here. Documented.
+	// Main points at that time; strings on the wire, which read as a point
+	// without references. Documented.
 	KeyPoints []*NewsKeyPoint `protobuf:"bytes,4,rep,name=key_points,json=keyPoints,proto3" json:"key_points,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1542,22 +1551,24 @@ func (x *NewsHistoryEntry) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NewsAnalysisBody: All text fields are prose, not scores. Documented.
+// NewsAnalysisBody is an analysis of a story. All text fields are prose, not
+// scores. Documented.
 type NewsAnalysisBody struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Quick view. Documented.
+	// The view in brief. Documented.
 	QuickView *string `protobuf:"bytes,1,opt,name=quick_view,json=quickView,proto3,oneof" json:"quick_view,omitempty"`
-	// Emotional response. Documented.
+	// What the persona feels about it. Documented.
 	EmotionalResponse *string `protobuf:"bytes,2,opt,name=emotional_response,json=emotionalResponse,proto3,oneof" json:"emotional_response,omitempty"`
-	// Cognitive engagement. Documented.
+	// What the persona thinks about it. Documented.
 	CognitiveEngagement *string `protobuf:"bytes,3,opt,name=cognitive_engagement,json=cognitiveEngagement,proto3,oneof" json:"cognitive_engagement,omitempty"`
-	// Behavioral intent. Documented.
+	// What the persona would do. Documented.
 	BehavioralIntent *string `protobuf:"bytes,4,opt,name=behavioral_intent,json=behavioralIntent,proto3,oneof" json:"behavioral_intent,omitempty"`
-	// News contextualization. Documented.
+	// How the story fits into the wider picture. Documented.
 	NewsContextualization *string `protobuf:"bytes,5,opt,name=news_contextualization,json=newsContextualization,proto3,oneof" json:"news_contextualization,omitempty"`
-	// Risk and opportunity. Documented.
+	// What the persona may lose or gain. Documented.
 	RiskAndOpportunity *string `protobuf:"bytes,6,opt,name=risk_and_opportunity,json=riskAndOpportunity,proto3,oneof" json:"risk_and_opportunity,omitempty"`
-	// Scale not documented. Documented; its type is inferred.
+	// How sure the analysis is; scale not documented. Documented; its type is
+	// inferred.
 	Confidence *float64 `protobuf:"fixed64,7,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

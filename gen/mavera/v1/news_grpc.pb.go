@@ -34,12 +34,14 @@ const (
 type NewsServiceClient interface {
 	// List trending stories by category.
 	//
-	// GET /news/stories/trending. Inferred. Credits: 0-5 (inferred).
+	// GET /news/stories/trending. Inferred. Credits: 0-5 (inferred). Paged by
+	// page_size and page_token.
 	ListTrendingNewsStories(ctx context.Context, in *ListTrendingNewsStoriesRequest, opts ...grpc.CallOption) (*ListTrendingNewsStoriesResponse, error)
 	// List stories chosen for one or more personas.
 	//
 	// GET /news/stories/personalized. Documented
-	// (/api-reference/news/get-personalized-news). Credits: 0-5 (inferred).
+	// (/api-reference/news/get-personalized-news). Credits: 0-5 (inferred). Paged
+	// by page_size and page_token.
 	ListPersonalizedNewsStories(ctx context.Context, in *ListPersonalizedNewsStoriesRequest, opts ...grpc.CallOption) (*ListPersonalizedNewsStoriesResponse, error)
 	// Read one story with key points, questions and answers, articles and
 	// history.
@@ -131,12 +133,14 @@ func (c *newsServiceClient) ChatNewsStory(ctx context.Context, in *ChatNewsStory
 type NewsServiceServer interface {
 	// List trending stories by category.
 	//
-	// GET /news/stories/trending. Inferred. Credits: 0-5 (inferred).
+	// GET /news/stories/trending. Inferred. Credits: 0-5 (inferred). Paged by
+	// page_size and page_token.
 	ListTrendingNewsStories(context.Context, *ListTrendingNewsStoriesRequest) (*ListTrendingNewsStoriesResponse, error)
 	// List stories chosen for one or more personas.
 	//
 	// GET /news/stories/personalized. Documented
-	// (/api-reference/news/get-personalized-news). Credits: 0-5 (inferred).
+	// (/api-reference/news/get-personalized-news). Credits: 0-5 (inferred). Paged
+	// by page_size and page_token.
 	ListPersonalizedNewsStories(context.Context, *ListPersonalizedNewsStoriesRequest) (*ListPersonalizedNewsStoriesResponse, error)
 	// Read one story with key points, questions and answers, articles and
 	// history.

@@ -31,8 +31,8 @@ const (
 type PersonaAudienceType int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	PersonaAudienceType_PERSONA_AUDIENCE_TYPE_UNSPECIFIED PersonaAudienceType = 0
 	// "B2B".
 	PersonaAudienceType_PERSONA_AUDIENCE_TYPE_B2B PersonaAudienceType = 1
@@ -85,8 +85,8 @@ func (PersonaAudienceType) EnumDescriptor() ([]byte, []int) {
 type PersonaPipelineType int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	PersonaPipelineType_PERSONA_PIPELINE_TYPE_UNSPECIFIED PersonaPipelineType = 0
 	// "north_star".
 	PersonaPipelineType_PERSONA_PIPELINE_TYPE_NORTH_STAR PersonaPipelineType = 1
@@ -142,12 +142,14 @@ func (PersonaPipelineType) EnumDescriptor() ([]byte, []int) {
 // ListPersonasRequest is the request of ListPersonas.
 type ListPersonasRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Keep only custom personas. Inferred.
+	// Whether only custom personas are kept. The page describes the filter; its
+	// name is inferred. Inferred.
 	IsCustom *bool `protobuf:"varint,1,opt,name=is_custom,json=isCustom,proto3,oneof" json:"is_custom,omitempty"`
-	// Keep only one category. Inferred.
+	// Category; only its personas. The page describes the filter; its name is
+	// inferred. Inferred.
 	Category *string `protobuf:"bytes,2,opt,name=category,proto3,oneof" json:"category,omitempty"`
-	// Text match on name or description. Also seen: /integrations/shopify:
-	// ?name=. The pages describe the filter; its name is inferred. Inferred.
+	// Text to match with name or description. The pages describe the filter; its
+	// name is inferred, and /integrations/shopify has it as name. Inferred.
 	Search *string `protobuf:"bytes,3,opt,name=search,proto3,oneof" json:"search,omitempty"`
 	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
 	// lowered. Documented.
@@ -297,104 +299,112 @@ func (x *ListPersonasResponse) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// CreatePersonaRequest is the request of CreatePersona. Fields of the
-// intermediate sample are documented; the rest mirrors CustomPersonaDetails and
-// is inferred.
+// CreatePersonaRequest is the request of CreatePersona. The fields of the
+// intermediate sample are documented; the rest mirrors PersonaDetails and is
+// inferred, as is which of them are required: north_star needs name and
+// description, advanced adds the firmographic, demographic and locale fields.
 type CreatePersonaRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kind. Documented.
+	// Kind of customer. Required (inferred), so not refused when absent.
+	// Documented.
 	Type *PersonaAudienceType `protobuf:"varint,1,opt,name=type,proto3,enum=mavera.v1.PersonaAudienceType,oneof" json:"type,omitempty"`
-	// Free description. Documented.
+	// Description of the persona in prose. Documented.
 	Description *string `protobuf:"bytes,2,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	// Job roles covered. Documented.
 	RoleSegment []string `protobuf:"bytes,3,rep,name=role_segment,json=roleSegment,proto3" json:"role_segment,omitempty"`
-	// Upper-case code. Known values: SOLUTION_AWARE; open set. Documented.
+	// How far the buyer is, an upper-case code. Known values: SOLUTION_AWARE;
+	// open set. Documented.
 	BuyingStage *string `protobuf:"bytes,4,opt,name=buying_stage,json=buyingStage,proto3,oneof" json:"buying_stage,omitempty"`
-	// Upper-case code. Known values: ECONOMIC_BUYER; open set. Documented.
+	// Part in the decision, an upper-case code. Known values: ECONOMIC_BUYER;
+	// open set. Documented.
 	DecisionRole *string `protobuf:"bytes,5,opt,name=decision_role,json=decisionRole,proto3,oneof" json:"decision_role,omitempty"`
-	// Primary objectives. Documented.
+	// What matters most to the persona. Documented.
 	PrimaryObjectives []string `protobuf:"bytes,6,rep,name=primary_objectives,json=primaryObjectives,proto3" json:"primary_objectives,omitempty"`
-	// Mcda weights. Documented.
+	// Weights of the decision criteria. Documented.
 	McdaWeights *McdaWeights `protobuf:"bytes,7,opt,name=mcda_weights,json=mcdaWeights,proto3" json:"mcda_weights,omitempty"`
-	// Goals. Documented.
+	// What the persona wants to achieve. Documented.
 	Goals []string `protobuf:"bytes,8,rep,name=goals,proto3" json:"goals,omitempty"`
-	// Pains. Documented.
+	// What troubles the persona. Documented.
 	Pains []string `protobuf:"bytes,9,rep,name=pains,proto3" json:"pains,omitempty"`
-	// Purchase triggers. Documented.
+	// What makes the persona buy. Documented.
 	Triggers []string `protobuf:"bytes,10,rep,name=triggers,proto3" json:"triggers,omitempty"`
-	// Channels. Documented.
+	// Where the persona can be reached. Documented.
 	Channels []string `protobuf:"bytes,11,rep,name=channels,proto3" json:"channels,omitempty"`
-	// Evidence that convinces. Documented.
+	// Kinds of evidence that convince. Documented.
 	ProofTypes []string `protobuf:"bytes,12,rep,name=proof_types,json=proofTypes,proto3" json:"proof_types,omitempty"`
-	// Competing options. Documented.
+	// Options that compete. Documented.
 	Alternatives []string `protobuf:"bytes,13,rep,name=alternatives,proto3" json:"alternatives,omitempty"`
-	// Win factors. Documented.
+	// What wins the persona over. Documented.
 	WinFactors []string `protobuf:"bytes,14,rep,name=win_factors,json=winFactors,proto3" json:"win_factors,omitempty"`
-	// Objections. Documented.
+	// What the persona holds against a purchase. Documented.
 	Objections []string `protobuf:"bytes,15,rep,name=objections,proto3" json:"objections,omitempty"`
-	// Primary use case. Inferred.
+	// Main use of the persona; values not documented. Inferred.
 	PrimaryUseCase *string `protobuf:"bytes,16,opt,name=primary_use_case,json=primaryUseCase,proto3,oneof" json:"primary_use_case,omitempty"`
-	// Values. Inferred.
+	// What the persona believes in. Inferred.
 	Values []string `protobuf:"bytes,17,rep,name=values,proto3" json:"values,omitempty"`
-	// Proof preferences. Inferred.
+	// Which proof the persona prefers; how it differs from proof_types is not
+	// documented. Inferred.
 	ProofPreferences []string `protobuf:"bytes,18,rep,name=proof_preferences,json=proofPreferences,proto3" json:"proof_preferences,omitempty"`
-	// Brand voice fit. Inferred.
+	// Tone of a brand that suits the persona. Inferred.
 	BrandVoiceFit *string `protobuf:"bytes,19,opt,name=brand_voice_fit,json=brandVoiceFit,proto3,oneof" json:"brand_voice_fit,omitempty"`
-	// Reading level. Inferred.
+	// Reading level of texts for the persona; values not documented. Inferred.
 	ReadingLevel *string `protobuf:"bytes,20,opt,name=reading_level,json=readingLevel,proto3,oneof" json:"reading_level,omitempty"`
-	// Tone guardrails. Inferred.
+	// Limits of tone to keep to. Inferred.
 	ToneGuardrails []string `protobuf:"bytes,21,rep,name=tone_guardrails,json=toneGuardrails,proto3" json:"tone_guardrails,omitempty"`
-	// Role title. Inferred.
+	// Job title (B2B). Inferred.
 	RoleTitle *string `protobuf:"bytes,22,opt,name=role_title,json=roleTitle,proto3,oneof" json:"role_title,omitempty"`
-	// Seniority. Inferred.
+	// Level in the hierarchy (B2B); values not documented. Inferred.
 	Seniority *string `protobuf:"bytes,23,opt,name=seniority,proto3,oneof" json:"seniority,omitempty"`
-	// Industry. Inferred.
+	// Industry of the employer (B2B). Inferred.
 	Industry *string `protobuf:"bytes,24,opt,name=industry,proto3,oneof" json:"industry,omitempty"`
-	// Company size. Inferred.
+	// Size of the employer (B2B); form not documented. Inferred.
 	CompanySize *string `protobuf:"bytes,25,opt,name=company_size,json=companySize,proto3,oneof" json:"company_size,omitempty"`
-	// Tech stack. Inferred.
+	// Technology in use (B2B). Inferred.
 	TechStack []string `protobuf:"bytes,26,rep,name=tech_stack,json=techStack,proto3" json:"tech_stack,omitempty"`
-	// Budget authority. Inferred.
+	// Say over the budget (B2B). Inferred.
 	BudgetAuthority *string `protobuf:"bytes,27,opt,name=budget_authority,json=budgetAuthority,proto3,oneof" json:"budget_authority,omitempty"`
-	// Procurement constraints. Inferred.
+	// Rules of buying to obey (B2B). Inferred.
 	ProcurementConstraints []string `protobuf:"bytes,28,rep,name=procurement_constraints,json=procurementConstraints,proto3" json:"procurement_constraints,omitempty"`
-	// Committee mapping. Inferred.
+	// Members of the buying committee (B2B). Inferred.
 	CommitteeMapping []string `protobuf:"bytes,29,rep,name=committee_mapping,json=committeeMapping,proto3" json:"committee_mapping,omitempty"`
-	// Life stage. Inferred.
+	// Stage of life (B2C); values not documented. Inferred.
 	LifeStage *string `protobuf:"bytes,30,opt,name=life_stage,json=lifeStage,proto3,oneof" json:"life_stage,omitempty"`
-	// Age band. Inferred.
+	// Range of age (B2C); form not documented. Inferred.
 	AgeBand *string `protobuf:"bytes,31,opt,name=age_band,json=ageBand,proto3,oneof" json:"age_band,omitempty"`
-	// Income band. Inferred.
+	// Range of income (B2C); form not documented. Inferred.
 	IncomeBand *string `protobuf:"bytes,32,opt,name=income_band,json=incomeBand,proto3,oneof" json:"income_band,omitempty"`
-	// Household context. Inferred.
+	// Facts about the household (B2C). Inferred.
 	HouseholdContext []string `protobuf:"bytes,33,rep,name=household_context,json=householdContext,proto3" json:"household_context,omitempty"`
-	// Lifestyle affinities. Inferred.
+	// Interests and ways of life (B2C). Inferred.
 	LifestyleAffinities []string `protobuf:"bytes,34,rep,name=lifestyle_affinities,json=lifestyleAffinities,proto3" json:"lifestyle_affinities,omitempty"`
-	// Purchase cadence. Inferred.
+	// How often the persona buys (B2C); form not documented. Inferred.
 	PurchaseCadence *string `protobuf:"bytes,35,opt,name=purchase_cadence,json=purchaseCadence,proto3,oneof" json:"purchase_cadence,omitempty"`
-	// Key differentiators. Inferred.
+	// What sets the persona apart. Inferred.
 	KeyDifferentiators []string `protobuf:"bytes,36,rep,name=key_differentiators,json=keyDifferentiators,proto3" json:"key_differentiators,omitempty"`
-	// Regulatory context. Inferred.
+	// Regulation that applies. Inferred.
 	RegulatoryContext []string `protobuf:"bytes,37,rep,name=regulatory_context,json=regulatoryContext,proto3" json:"regulatory_context,omitempty"`
-	// Is localized. Inferred.
+	// Whether the persona is bound to a place. Inferred.
 	IsLocalized *bool `protobuf:"varint,38,opt,name=is_localized,json=isLocalized,proto3,oneof" json:"is_localized,omitempty"`
-	// Locale scope. Inferred.
+	// Kind of place, with is_localized; values not documented. Inferred.
 	LocaleScope *string `protobuf:"bytes,39,opt,name=locale_scope,json=localeScope,proto3,oneof" json:"locale_scope,omitempty"`
-	// Locale value. Inferred.
+	// The place itself, with is_localized. Inferred.
 	LocaleValue *string `protobuf:"bytes,40,opt,name=locale_value,json=localeValue,proto3,oneof" json:"locale_value,omitempty"`
-	// Local channels. Inferred.
+	// Channels of that place. Inferred.
 	LocalChannels []string `protobuf:"bytes,41,rep,name=local_channels,json=localChannels,proto3" json:"local_channels,omitempty"`
-	// Local objections. Inferred.
+	// Objections of that place. Inferred.
 	LocalObjections []string `protobuf:"bytes,42,rep,name=local_objections,json=localObjections,proto3" json:"local_objections,omitempty"`
-	// Local keywords. Inferred.
+	// Keywords of that place. Inferred.
 	LocalKeywords []string `protobuf:"bytes,43,rep,name=local_keywords,json=localKeywords,proto3" json:"local_keywords,omitempty"`
-	// How a custom persona is built. Documented.
+	// How the persona is built. Required (inferred), so not refused when absent.
+	// Documented.
 	PipelineType *PersonaPipelineType `protobuf:"varint,44,opt,name=pipeline_type,json=pipelineType,proto3,enum=mavera.v1.PersonaPipelineType,oneof" json:"pipeline_type,omitempty"`
-	// Name. 2 to 100 characters (inferred). Documented.
+	// Name of the persona. Required, 2 to 100 characters (both inferred, so
+	// neither is refused). One integration page answers 422 to a name in use.
+	// Documented.
 	Name *string `protobuf:"bytes,45,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Workspace to create it in. Inferred (guide prose).
+	// Id of the workspace to create it in. Inferred (guide prose).
 	WorkspaceId *string `protobuf:"bytes,46,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Free-form map, only in integration samples. Inferred (sample code).
+	// Free-form map; only in integration samples. Inferred (sample code).
 	Attributes *structpb.Struct `protobuf:"bytes,47,opt,name=attributes,proto3" json:"attributes,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -772,7 +782,7 @@ func (x *CreatePersonaRequest) GetAdditionalFields() *structpb.Struct {
 // GetPersonaRequest is the request of GetPersona.
 type GetPersonaRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Persona id. Required. Documented.
+	// Id of the persona. Required. Inferred.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -816,98 +826,102 @@ func (x *GetPersonaRequest) GetId() string {
 }
 
 // UpdatePersonaRequest is the request of UpdatePersona. Name, description and
-// any custom persona field, all optional. name, goals and pains are documented.
+// every field of a custom persona may change; lists are replaced. name, goals
+// and pains are documented.
 type UpdatePersonaRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Persona id. Required. Documented.
+	// Id of the persona. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Kind. Documented.
+	// Kind of customer. Documented.
 	Type *PersonaAudienceType `protobuf:"varint,2,opt,name=type,proto3,enum=mavera.v1.PersonaAudienceType,oneof" json:"type,omitempty"`
-	// Free description. Documented.
+	// Description of the persona in prose. Documented.
 	Description *string `protobuf:"bytes,3,opt,name=description,proto3,oneof" json:"description,omitempty"`
 	// Job roles covered. Documented.
 	RoleSegment []string `protobuf:"bytes,4,rep,name=role_segment,json=roleSegment,proto3" json:"role_segment,omitempty"`
-	// Upper-case code. Known values: SOLUTION_AWARE; open set. Documented.
+	// How far the buyer is, an upper-case code. Known values: SOLUTION_AWARE;
+	// open set. Documented.
 	BuyingStage *string `protobuf:"bytes,5,opt,name=buying_stage,json=buyingStage,proto3,oneof" json:"buying_stage,omitempty"`
-	// Upper-case code. Known values: ECONOMIC_BUYER; open set. Documented.
+	// Part in the decision, an upper-case code. Known values: ECONOMIC_BUYER;
+	// open set. Documented.
 	DecisionRole *string `protobuf:"bytes,6,opt,name=decision_role,json=decisionRole,proto3,oneof" json:"decision_role,omitempty"`
-	// Primary objectives. Documented.
+	// What matters most to the persona. Documented.
 	PrimaryObjectives []string `protobuf:"bytes,7,rep,name=primary_objectives,json=primaryObjectives,proto3" json:"primary_objectives,omitempty"`
-	// Mcda weights. Documented.
+	// Weights of the decision criteria. Documented.
 	McdaWeights *McdaWeights `protobuf:"bytes,8,opt,name=mcda_weights,json=mcdaWeights,proto3" json:"mcda_weights,omitempty"`
-	// Goals. Documented.
+	// What the persona wants to achieve. Documented.
 	Goals []string `protobuf:"bytes,9,rep,name=goals,proto3" json:"goals,omitempty"`
-	// Pains. Documented.
+	// What troubles the persona. Documented.
 	Pains []string `protobuf:"bytes,10,rep,name=pains,proto3" json:"pains,omitempty"`
-	// Purchase triggers. Documented.
+	// What makes the persona buy. Documented.
 	Triggers []string `protobuf:"bytes,11,rep,name=triggers,proto3" json:"triggers,omitempty"`
-	// Channels. Documented.
+	// Where the persona can be reached. Documented.
 	Channels []string `protobuf:"bytes,12,rep,name=channels,proto3" json:"channels,omitempty"`
-	// Evidence that convinces. Documented.
+	// Kinds of evidence that convince. Documented.
 	ProofTypes []string `protobuf:"bytes,13,rep,name=proof_types,json=proofTypes,proto3" json:"proof_types,omitempty"`
-	// Competing options. Documented.
+	// Options that compete. Documented.
 	Alternatives []string `protobuf:"bytes,14,rep,name=alternatives,proto3" json:"alternatives,omitempty"`
-	// Win factors. Documented.
+	// What wins the persona over. Documented.
 	WinFactors []string `protobuf:"bytes,15,rep,name=win_factors,json=winFactors,proto3" json:"win_factors,omitempty"`
-	// Objections. Documented.
+	// What the persona holds against a purchase. Documented.
 	Objections []string `protobuf:"bytes,16,rep,name=objections,proto3" json:"objections,omitempty"`
-	// Primary use case. Inferred.
+	// Main use of the persona; values not documented. Inferred.
 	PrimaryUseCase *string `protobuf:"bytes,17,opt,name=primary_use_case,json=primaryUseCase,proto3,oneof" json:"primary_use_case,omitempty"`
-	// Values. Inferred.
+	// What the persona believes in. Inferred.
 	Values []string `protobuf:"bytes,18,rep,name=values,proto3" json:"values,omitempty"`
-	// Proof preferences. Inferred.
+	// Which proof the persona prefers; how it differs from proof_types is not
+	// documented. Inferred.
 	ProofPreferences []string `protobuf:"bytes,19,rep,name=proof_preferences,json=proofPreferences,proto3" json:"proof_preferences,omitempty"`
-	// Brand voice fit. Inferred.
+	// Tone of a brand that suits the persona. Inferred.
 	BrandVoiceFit *string `protobuf:"bytes,20,opt,name=brand_voice_fit,json=brandVoiceFit,proto3,oneof" json:"brand_voice_fit,omitempty"`
-	// Reading level. Inferred.
+	// Reading level of texts for the persona; values not documented. Inferred.
 	ReadingLevel *string `protobuf:"bytes,21,opt,name=reading_level,json=readingLevel,proto3,oneof" json:"reading_level,omitempty"`
-	// Tone guardrails. Inferred.
+	// Limits of tone to keep to. Inferred.
 	ToneGuardrails []string `protobuf:"bytes,22,rep,name=tone_guardrails,json=toneGuardrails,proto3" json:"tone_guardrails,omitempty"`
-	// Role title. Inferred.
+	// Job title (B2B). Inferred.
 	RoleTitle *string `protobuf:"bytes,23,opt,name=role_title,json=roleTitle,proto3,oneof" json:"role_title,omitempty"`
-	// Seniority. Inferred.
+	// Level in the hierarchy (B2B); values not documented. Inferred.
 	Seniority *string `protobuf:"bytes,24,opt,name=seniority,proto3,oneof" json:"seniority,omitempty"`
-	// Industry. Inferred.
+	// Industry of the employer (B2B). Inferred.
 	Industry *string `protobuf:"bytes,25,opt,name=industry,proto3,oneof" json:"industry,omitempty"`
-	// Company size. Inferred.
+	// Size of the employer (B2B); form not documented. Inferred.
 	CompanySize *string `protobuf:"bytes,26,opt,name=company_size,json=companySize,proto3,oneof" json:"company_size,omitempty"`
-	// Tech stack. Inferred.
+	// Technology in use (B2B). Inferred.
 	TechStack []string `protobuf:"bytes,27,rep,name=tech_stack,json=techStack,proto3" json:"tech_stack,omitempty"`
-	// Budget authority. Inferred.
+	// Say over the budget (B2B). Inferred.
 	BudgetAuthority *string `protobuf:"bytes,28,opt,name=budget_authority,json=budgetAuthority,proto3,oneof" json:"budget_authority,omitempty"`
-	// Procurement constraints. Inferred.
+	// Rules of buying to obey (B2B). Inferred.
 	ProcurementConstraints []string `protobuf:"bytes,29,rep,name=procurement_constraints,json=procurementConstraints,proto3" json:"procurement_constraints,omitempty"`
-	// Committee mapping. Inferred.
+	// Members of the buying committee (B2B). Inferred.
 	CommitteeMapping []string `protobuf:"bytes,30,rep,name=committee_mapping,json=committeeMapping,proto3" json:"committee_mapping,omitempty"`
-	// Life stage. Inferred.
+	// Stage of life (B2C); values not documented. Inferred.
 	LifeStage *string `protobuf:"bytes,31,opt,name=life_stage,json=lifeStage,proto3,oneof" json:"life_stage,omitempty"`
-	// Age band. Inferred.
+	// Range of age (B2C); form not documented. Inferred.
 	AgeBand *string `protobuf:"bytes,32,opt,name=age_band,json=ageBand,proto3,oneof" json:"age_band,omitempty"`
-	// Income band. Inferred.
+	// Range of income (B2C); form not documented. Inferred.
 	IncomeBand *string `protobuf:"bytes,33,opt,name=income_band,json=incomeBand,proto3,oneof" json:"income_band,omitempty"`
-	// Household context. Inferred.
+	// Facts about the household (B2C). Inferred.
 	HouseholdContext []string `protobuf:"bytes,34,rep,name=household_context,json=householdContext,proto3" json:"household_context,omitempty"`
-	// Lifestyle affinities. Inferred.
+	// Interests and ways of life (B2C). Inferred.
 	LifestyleAffinities []string `protobuf:"bytes,35,rep,name=lifestyle_affinities,json=lifestyleAffinities,proto3" json:"lifestyle_affinities,omitempty"`
-	// Purchase cadence. Inferred.
+	// How often the persona buys (B2C); form not documented. Inferred.
 	PurchaseCadence *string `protobuf:"bytes,36,opt,name=purchase_cadence,json=purchaseCadence,proto3,oneof" json:"purchase_cadence,omitempty"`
-	// Key differentiators. Inferred.
+	// What sets the persona apart. Inferred.
 	KeyDifferentiators []string `protobuf:"bytes,37,rep,name=key_differentiators,json=keyDifferentiators,proto3" json:"key_differentiators,omitempty"`
-	// Regulatory context. Inferred.
+	// Regulation that applies. Inferred.
 	RegulatoryContext []string `protobuf:"bytes,38,rep,name=regulatory_context,json=regulatoryContext,proto3" json:"regulatory_context,omitempty"`
-	// Is localized. Inferred.
+	// Whether the persona is bound to a place. Inferred.
 	IsLocalized *bool `protobuf:"varint,39,opt,name=is_localized,json=isLocalized,proto3,oneof" json:"is_localized,omitempty"`
-	// Locale scope. Inferred.
+	// Kind of place, with is_localized; values not documented. Inferred.
 	LocaleScope *string `protobuf:"bytes,40,opt,name=locale_scope,json=localeScope,proto3,oneof" json:"locale_scope,omitempty"`
-	// Locale value. Inferred.
+	// The place itself, with is_localized. Inferred.
 	LocaleValue *string `protobuf:"bytes,41,opt,name=locale_value,json=localeValue,proto3,oneof" json:"locale_value,omitempty"`
-	// Local channels. Inferred.
+	// Channels of that place. Inferred.
 	LocalChannels []string `protobuf:"bytes,42,rep,name=local_channels,json=localChannels,proto3" json:"local_channels,omitempty"`
-	// Local objections. Inferred.
+	// Objections of that place. Inferred.
 	LocalObjections []string `protobuf:"bytes,43,rep,name=local_objections,json=localObjections,proto3" json:"local_objections,omitempty"`
-	// Local keywords. Inferred.
+	// Keywords of that place. Inferred.
 	LocalKeywords []string `protobuf:"bytes,44,rep,name=local_keywords,json=localKeywords,proto3" json:"local_keywords,omitempty"`
-	// Name. 2 to 100 characters (inferred). Documented.
+	// New name. 2 to 100 characters (inferred). Documented.
 	Name *string `protobuf:"bytes,45,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// Fields to change (AIP-134). Absent: the fields that are set. Present:
 	// exactly the fields named here: set ones to their value, unset ones to null,
@@ -1282,7 +1296,7 @@ func (x *UpdatePersonaRequest) GetAdditionalFields() *structpb.Struct {
 // DeletePersonaRequest is the request of DeletePersona.
 type DeletePersonaRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Persona id. Required. Documented.
+	// Id of the persona. Required. Inferred.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -1329,30 +1343,36 @@ func (x *DeletePersonaRequest) GetId() string {
 // those of custom ones. Documented.
 type Persona struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Pass it as persona_id elsewhere. Documented.
-	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Kind of object: "persona". Documented.
-	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Name. Documented.
-	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Grouping; open set. Known values: Generational, IndustrySpecific; open set.
+	// Id of the persona, an opaque string; passed as persona_id elsewhere.
 	// Documented.
+	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
+	// Kind of object: "persona" in lists, also for custom ones; "custom_persona"
+	// in the answers of CreatePersona and UpdatePersona. Documented.
+	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
+	// Name of the persona. Documented.
+	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	// Group of the persona. Known values: Generational, IndustrySpecific; open
+	// set. Documented.
 	Category *string `protobuf:"bytes,4,opt,name=category,proto3,oneof" json:"category,omitempty"`
-	// Free description. Documented.
+	// Description of the persona in prose. Documented.
 	Description *string `protobuf:"bytes,5,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// Is custom. Documented.
+	// Whether it is a custom persona. Documented.
 	IsCustom *bool `protobuf:"varint,6,opt,name=is_custom,json=isCustom,proto3,oneof" json:"is_custom,omitempty"`
-	// Is expert. Documented.
+	// Whether it is an expert persona; not in answers of CreatePersona and
+	// UpdatePersona. Documented.
 	IsExpert *bool `protobuf:"varint,7,opt,name=is_expert,json=isExpert,proto3,oneof" json:"is_expert,omitempty"`
-	// When it was created. Documented.
+	// When it was created; Unix seconds on the wire, though the introduction
+	// speaks of ISO 8601 throughout. Both are read. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// How a custom persona is built. Documented.
+	// How the persona was built; custom ones only. Documented.
 	PipelineType *PersonaPipelineType `protobuf:"varint,9,opt,name=pipeline_type,json=pipelineType,proto3,enum=mavera.v1.PersonaPipelineType,oneof" json:"pipeline_type,omitempty"`
-	// Kind. Documented.
+	// Kind of customer; custom ones only. Documented.
 	Type *PersonaAudienceType `protobuf:"varint,10,opt,name=type,proto3,enum=mavera.v1.PersonaAudienceType,oneof" json:"type,omitempty"`
-	// Credits charged. Documented.
+	// Credits that the creation cost, 300 as documented. An update still echoes
+	// the charge of the creation. Documented.
 	CreditsCharged *float64 `protobuf:"fixed64,11,opt,name=credits_charged,json=creditsCharged,proto3,oneof" json:"credits_charged,omitempty"`
-	// Details. Documented.
+	// Full profile; custom ones only. Whether GetPersona gives it is not
+	// documented. Documented.
 	Details *PersonaDetails `protobuf:"bytes,12,opt,name=details,proto3" json:"details,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1481,19 +1501,20 @@ func (x *Persona) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// McdaWeights: Weights of five decision criteria. Note the camelCase key.
-// Values 2 to 5 are shown; bounds not documented (1 to 5 is likely).
+// McdaWeights are the weights of five decision criteria. Samples show 2 to 5;
+// bounds are not documented, 1 to 5 is likely.
 type McdaWeights struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Price. Documented.
+	// Weight of the price. Documented.
 	Price *int32 `protobuf:"varint,1,opt,name=price,proto3,oneof" json:"price,omitempty"`
-	// Time to value. Documented.
+	// Weight of the time until the purchase pays; timeToValue on the wire.
+	// Documented.
 	TimeToValue *int32 `protobuf:"varint,2,opt,name=time_to_value,json=timeToValue,proto3,oneof" json:"time_to_value,omitempty"`
-	// Risk. Documented.
+	// Weight of the risk. Documented.
 	Risk *int32 `protobuf:"varint,3,opt,name=risk,proto3,oneof" json:"risk,omitempty"`
-	// Proof. Documented.
+	// Weight of the evidence. Documented.
 	Proof *int32 `protobuf:"varint,4,opt,name=proof,proto3,oneof" json:"proof,omitempty"`
-	// Support. Documented.
+	// Weight of the support. Documented.
 	Support *int32 `protobuf:"varint,5,opt,name=support,proto3,oneof" json:"support,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1573,94 +1594,99 @@ func (x *McdaWeights) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// PersonaDetails is the full profile of a custom persona. Documented.
+// PersonaDetails is the full profile of a custom persona. At least one more key
+// follows local_keywords and is then in additional_fields. Documented.
 type PersonaDetails struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Pipeline type. Documented.
+	// How the persona was built: north_star, intermediate or advanced.
+	// Documented.
 	PipelineType *string `protobuf:"bytes,1,opt,name=pipeline_type,json=pipelineType,proto3,oneof" json:"pipeline_type,omitempty"`
-	// B2B or B2C. Documented.
+	// Kind of customer: B2B or B2C. Documented.
 	PersonaType *string `protobuf:"bytes,2,opt,name=persona_type,json=personaType,proto3,oneof" json:"persona_type,omitempty"`
-	// Primary use case. Documented.
+	// Main use of the persona; values not documented. Documented.
 	PrimaryUseCase *string `protobuf:"bytes,3,opt,name=primary_use_case,json=primaryUseCase,proto3,oneof" json:"primary_use_case,omitempty"`
-	// Buying stage. Known values: SOLUTION_AWARE; open set. Documented.
+	// How far the buyer is, an upper-case code. Known values: SOLUTION_AWARE;
+	// open set. Documented.
 	BuyingStage *string `protobuf:"bytes,4,opt,name=buying_stage,json=buyingStage,proto3,oneof" json:"buying_stage,omitempty"`
-	// Decision role. Known values: ECONOMIC_BUYER; open set. Documented.
+	// Part in the decision, an upper-case code. Known values: ECONOMIC_BUYER;
+	// open set. Documented.
 	DecisionRole *string `protobuf:"bytes,5,opt,name=decision_role,json=decisionRole,proto3,oneof" json:"decision_role,omitempty"`
 	// Job roles covered. Documented.
 	RoleSegment []string `protobuf:"bytes,6,rep,name=role_segment,json=roleSegment,proto3" json:"role_segment,omitempty"`
-	// Primary objectives. Documented.
+	// What matters most to the persona. Documented.
 	PrimaryObjectives []string `protobuf:"bytes,7,rep,name=primary_objectives,json=primaryObjectives,proto3" json:"primary_objectives,omitempty"`
-	// Mcda weights. Documented.
+	// Weights of the decision criteria. Documented.
 	McdaWeights *McdaWeights `protobuf:"bytes,8,opt,name=mcda_weights,json=mcdaWeights,proto3" json:"mcda_weights,omitempty"`
-	// Goals. Documented.
+	// What the persona wants to achieve. Documented.
 	Goals []string `protobuf:"bytes,9,rep,name=goals,proto3" json:"goals,omitempty"`
-	// Pains. Documented.
+	// What troubles the persona. Documented.
 	Pains []string `protobuf:"bytes,10,rep,name=pains,proto3" json:"pains,omitempty"`
-	// Purchase triggers. Documented.
+	// What makes the persona buy. Documented.
 	Triggers []string `protobuf:"bytes,11,rep,name=triggers,proto3" json:"triggers,omitempty"`
-	// Channels. Documented.
+	// Where the persona can be reached. Documented.
 	Channels []string `protobuf:"bytes,12,rep,name=channels,proto3" json:"channels,omitempty"`
-	// Evidence that convinces. Documented.
+	// Kinds of evidence that convince. Documented.
 	ProofTypes []string `protobuf:"bytes,13,rep,name=proof_types,json=proofTypes,proto3" json:"proof_types,omitempty"`
-	// Competing options. Documented.
+	// Options that compete. Documented.
 	Alternatives []string `protobuf:"bytes,14,rep,name=alternatives,proto3" json:"alternatives,omitempty"`
-	// Win factors. Documented.
+	// What wins the persona over. Documented.
 	WinFactors []string `protobuf:"bytes,15,rep,name=win_factors,json=winFactors,proto3" json:"win_factors,omitempty"`
-	// Objections. Documented.
+	// What the persona holds against a purchase. Documented.
 	Objections []string `protobuf:"bytes,16,rep,name=objections,proto3" json:"objections,omitempty"`
-	// Values. Documented.
+	// What the persona believes in. Documented.
 	Values []string `protobuf:"bytes,17,rep,name=values,proto3" json:"values,omitempty"`
-	// Proof preferences. Documented.
+	// Which proof the persona prefers; how it differs from proof_types is not
+	// documented. Documented.
 	ProofPreferences []string `protobuf:"bytes,18,rep,name=proof_preferences,json=proofPreferences,proto3" json:"proof_preferences,omitempty"`
-	// Brand voice fit. Documented.
+	// Tone of a brand that suits the persona. Documented.
 	BrandVoiceFit *string `protobuf:"bytes,19,opt,name=brand_voice_fit,json=brandVoiceFit,proto3,oneof" json:"brand_voice_fit,omitempty"`
-	// Reading level. Documented.
+	// Reading level of texts for the persona; values not documented. Documented.
 	ReadingLevel *string `protobuf:"bytes,20,opt,name=reading_level,json=readingLevel,proto3,oneof" json:"reading_level,omitempty"`
-	// Tone guardrails. Documented.
+	// Limits of tone to keep to. Documented.
 	ToneGuardrails []string `protobuf:"bytes,21,rep,name=tone_guardrails,json=toneGuardrails,proto3" json:"tone_guardrails,omitempty"`
-	// B2B. Documented.
+	// Job title (B2B). Documented.
 	RoleTitle *string `protobuf:"bytes,22,opt,name=role_title,json=roleTitle,proto3,oneof" json:"role_title,omitempty"`
-	// Seniority. Documented.
+	// Level in the hierarchy (B2B); values not documented. Documented.
 	Seniority *string `protobuf:"bytes,23,opt,name=seniority,proto3,oneof" json:"seniority,omitempty"`
-	// Industry. Documented.
+	// Industry of the employer (B2B). Documented.
 	Industry *string `protobuf:"bytes,24,opt,name=industry,proto3,oneof" json:"industry,omitempty"`
-	// Company size. Documented.
+	// Size of the employer (B2B); form not documented. Documented.
 	CompanySize *string `protobuf:"bytes,25,opt,name=company_size,json=companySize,proto3,oneof" json:"company_size,omitempty"`
-	// Tech stack. Documented.
+	// Technology in use (B2B). Documented.
 	TechStack []string `protobuf:"bytes,26,rep,name=tech_stack,json=techStack,proto3" json:"tech_stack,omitempty"`
-	// Budget authority. Documented.
+	// Say over the budget (B2B). Documented.
 	BudgetAuthority *string `protobuf:"bytes,27,opt,name=budget_authority,json=budgetAuthority,proto3,oneof" json:"budget_authority,omitempty"`
-	// Procurement constraints. Documented.
+	// Rules of buying to obey (B2B). Documented.
 	ProcurementConstraints []string `protobuf:"bytes,28,rep,name=procurement_constraints,json=procurementConstraints,proto3" json:"procurement_constraints,omitempty"`
-	// Committee mapping. Documented.
+	// Members of the buying committee (B2B). Documented.
 	CommitteeMapping []string `protobuf:"bytes,29,rep,name=committee_mapping,json=committeeMapping,proto3" json:"committee_mapping,omitempty"`
-	// B2C. Documented.
+	// Stage of life (B2C); values not documented. Documented.
 	LifeStage *string `protobuf:"bytes,30,opt,name=life_stage,json=lifeStage,proto3,oneof" json:"life_stage,omitempty"`
-	// Age band. Documented.
+	// Range of age (B2C); form not documented. Documented.
 	AgeBand *string `protobuf:"bytes,31,opt,name=age_band,json=ageBand,proto3,oneof" json:"age_band,omitempty"`
-	// Income band. Documented.
+	// Range of income (B2C); form not documented. Documented.
 	IncomeBand *string `protobuf:"bytes,32,opt,name=income_band,json=incomeBand,proto3,oneof" json:"income_band,omitempty"`
-	// Household context. Documented.
+	// Facts about the household (B2C). Documented.
 	HouseholdContext []string `protobuf:"bytes,33,rep,name=household_context,json=householdContext,proto3" json:"household_context,omitempty"`
-	// Lifestyle affinities. Documented.
+	// Interests and ways of life (B2C). Documented.
 	LifestyleAffinities []string `protobuf:"bytes,34,rep,name=lifestyle_affinities,json=lifestyleAffinities,proto3" json:"lifestyle_affinities,omitempty"`
-	// Purchase cadence. Documented.
+	// How often the persona buys (B2C); form not documented. Documented.
 	PurchaseCadence *string `protobuf:"bytes,35,opt,name=purchase_cadence,json=purchaseCadence,proto3,oneof" json:"purchase_cadence,omitempty"`
-	// Key differentiators. Documented.
+	// What sets the persona apart. Documented.
 	KeyDifferentiators []string `protobuf:"bytes,36,rep,name=key_differentiators,json=keyDifferentiators,proto3" json:"key_differentiators,omitempty"`
-	// Regulatory context. Documented.
+	// Regulation that applies. Documented.
 	RegulatoryContext []string `protobuf:"bytes,37,rep,name=regulatory_context,json=regulatoryContext,proto3" json:"regulatory_context,omitempty"`
-	// Is localized. Documented.
+	// Whether the persona is bound to a place. Documented.
 	IsLocalized *bool `protobuf:"varint,38,opt,name=is_localized,json=isLocalized,proto3,oneof" json:"is_localized,omitempty"`
-	// Locale scope. Documented.
+	// Kind of place, with is_localized; values not documented. Documented.
 	LocaleScope *string `protobuf:"bytes,39,opt,name=locale_scope,json=localeScope,proto3,oneof" json:"locale_scope,omitempty"`
-	// Locale value. Documented.
+	// The place itself, with is_localized. Documented.
 	LocaleValue *string `protobuf:"bytes,40,opt,name=locale_value,json=localeValue,proto3,oneof" json:"locale_value,omitempty"`
-	// Local channels. Documented.
+	// Channels of that place. Documented.
 	LocalChannels []string `protobuf:"bytes,41,rep,name=local_channels,json=localChannels,proto3" json:"local_channels,omitempty"`
-	// Local objections. Documented.
+	// Objections of that place. Documented.
 	LocalObjections []string `protobuf:"bytes,42,rep,name=local_objections,json=localObjections,proto3" json:"local_objections,omitempty"`
-	// Local keywords. Documented.
+	// Keywords of that place. Documented.
 	LocalKeywords []string `protobuf:"bytes,43,rep,name=local_keywords,json=localKeywords,proto3" json:"local_keywords,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

@@ -35,7 +35,8 @@ type PersonasServiceClient interface {
 	// List every persona the key can use, base and custom.
 	//
 	// GET /personas. Documented
-	// (/api-reference/personas/list-available-personas). Credits: 0.
+	// (/api-reference/personas/list-available-personas). Credits: 0. Paged by
+	// page_size and page_token.
 	//
 	// Base (global) personas and custom ones of all workspaces of the caller; the
 	// internal prompt is never returned.
@@ -52,6 +53,8 @@ type PersonasServiceClient interface {
 	// Read one persona.
 	//
 	// GET /personas/{id}. Inferred. Credits: 0.
+	//
+	// No page shows it; the fallback is ListPersonas.
 	GetPersona(ctx context.Context, in *GetPersonaRequest, opts ...grpc.CallOption) (*Persona, error)
 	// Change fields of a custom persona; base personas are read-only.
 	//
@@ -135,7 +138,8 @@ type PersonasServiceServer interface {
 	// List every persona the key can use, base and custom.
 	//
 	// GET /personas. Documented
-	// (/api-reference/personas/list-available-personas). Credits: 0.
+	// (/api-reference/personas/list-available-personas). Credits: 0. Paged by
+	// page_size and page_token.
 	//
 	// Base (global) personas and custom ones of all workspaces of the caller; the
 	// internal prompt is never returned.
@@ -152,6 +156,8 @@ type PersonasServiceServer interface {
 	// Read one persona.
 	//
 	// GET /personas/{id}. Inferred. Credits: 0.
+	//
+	// No page shows it; the fallback is ListPersonas.
 	GetPersona(context.Context, *GetPersonaRequest) (*Persona, error)
 	// Change fields of a custom persona; base personas are read-only.
 	//

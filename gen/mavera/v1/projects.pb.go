@@ -30,7 +30,7 @@ const (
 // ListProjectsRequest is the request of ListProjects.
 type ListProjectsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Only this workspace. Documented.
+	// Id of the workspace; only its projects. Documented.
 	WorkspaceId *string `protobuf:"bytes,1,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
 	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
 	// lowered. Documented.
@@ -169,17 +169,18 @@ func (x *ListProjectsResponse) GetAdditionalFields() *structpb.Struct {
 // CreateProjectRequest is the request of CreateProject.
 type CreateProjectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. 1 to 100 characters. Documented.
+	// Name of the project. 1 to 100 characters. Required (inferred), so not
+	// refused when absent. Documented.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Goal. At most 500 characters. Documented.
+	// What the project is meant to achieve. At most 500 characters. Documented.
 	Goal *string `protobuf:"bytes,2,opt,name=goal,proto3,oneof" json:"goal,omitempty"`
-	// The default workspace when absent. Documented.
+	// Id of the workspace; the default one when absent. Documented.
 	WorkspaceId *string `protobuf:"bytes,3,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Alert threshold in credits. Documented.
+	// Credits at which an alert is raised. Documented.
 	BudgetAlert *int64 `protobuf:"varint,4,opt,name=budget_alert,json=budgetAlert,proto3,oneof" json:"budget_alert,omitempty"`
-	// Credit ceiling. Documented.
+	// Ceiling in credits; past it calls get 402 budget_exceeded. Documented.
 	UsageLimit *int64 `protobuf:"varint,5,opt,name=usage_limit,json=usageLimit,proto3,oneof" json:"usage_limit,omitempty"`
-	// Billing email. Documented.
+	// Email address for bills. Documented.
 	BillingEmail *string `protobuf:"bytes,6,opt,name=billing_email,json=billingEmail,proto3,oneof" json:"billing_email,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -270,7 +271,7 @@ func (x *CreateProjectRequest) GetAdditionalFields() *structpb.Struct {
 // GetProjectRequest is the request of GetProject.
 type GetProjectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Project id. Required. Documented.
+	// Id of the project. Required. Documented.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -313,21 +314,21 @@ func (x *GetProjectRequest) GetId() string {
 	return ""
 }
 
-// UpdateProjectRequest is the request of UpdateProject. All optional; length
-// limits not documented here.
+// UpdateProjectRequest is the request of UpdateProject. All fields are
+// optional; limits of length are not documented here.
 type UpdateProjectRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Project id. Required. Documented.
+	// Id of the project. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Name. Documented.
+	// New name. Documented.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Goal. Documented.
+	// What the project is meant to achieve. Documented.
 	Goal *string `protobuf:"bytes,3,opt,name=goal,proto3,oneof" json:"goal,omitempty"`
-	// Budget alert. Documented.
+	// Credits at which an alert is raised. Documented.
 	BudgetAlert *int64 `protobuf:"varint,4,opt,name=budget_alert,json=budgetAlert,proto3,oneof" json:"budget_alert,omitempty"`
-	// Usage limit. Documented.
+	// Ceiling in credits; past it calls get 402 budget_exceeded. Documented.
 	UsageLimit *int64 `protobuf:"varint,5,opt,name=usage_limit,json=usageLimit,proto3,oneof" json:"usage_limit,omitempty"`
-	// Billing email. Documented.
+	// Email address for bills. Documented.
 	BillingEmail *string `protobuf:"bytes,6,opt,name=billing_email,json=billingEmail,proto3,oneof" json:"billing_email,omitempty"`
 	// Fields to change (AIP-134). Absent: the fields that are set. Present:
 	// exactly the fields named here: set ones to their value, unset ones to null,
@@ -434,31 +435,32 @@ type Project struct {
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "project". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Name. Documented.
+	// Name of the project. Documented.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Goal. Documented.
+	// What the project is meant to achieve; may be null (inferred). Documented.
 	Goal *string `protobuf:"bytes,4,opt,name=goal,proto3,oneof" json:"goal,omitempty"`
 	// Workspace it belongs to. Documented.
 	WorkspaceId *string `protobuf:"bytes,5,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Workspace name. Documented.
+	// Name of that workspace. Documented.
 	WorkspaceName *string `protobuf:"bytes,6,opt,name=workspace_name,json=workspaceName,proto3,oneof" json:"workspace_name,omitempty"`
-	// Chat threads. Documented.
+	// Chat threads of the project. Documented.
 	ThreadCount *int32 `protobuf:"varint,7,opt,name=thread_count,json=threadCount,proto3,oneof" json:"thread_count,omitempty"`
-	// Mave thread count. Documented.
+	// Mave threads of the project. Documented.
 	MaveThreadCount *int32 `protobuf:"varint,8,opt,name=mave_thread_count,json=maveThreadCount,proto3,oneof" json:"mave_thread_count,omitempty"`
-	// Generation count. Documented.
+	// Generations of the project. Documented.
 	GenerationCount *int32 `protobuf:"varint,9,opt,name=generation_count,json=generationCount,proto3,oneof" json:"generation_count,omitempty"`
-	// Alert threshold in credits. Documented.
+	// Credits at which an alert is raised; may be null (inferred). Documented.
 	BudgetAlert *int64 `protobuf:"varint,10,opt,name=budget_alert,json=budgetAlert,proto3,oneof" json:"budget_alert,omitempty"`
-	// Credit ceiling. Documented.
+	// Ceiling in credits; past it calls get 402 budget_exceeded. May be null
+	// (inferred). Documented.
 	UsageLimit *int64 `protobuf:"varint,11,opt,name=usage_limit,json=usageLimit,proto3,oneof" json:"usage_limit,omitempty"`
-	// Billing email. Documented.
+	// Email address for bills; may be null (inferred). Documented.
 	BillingEmail *string `protobuf:"bytes,12,opt,name=billing_email,json=billingEmail,proto3,oneof" json:"billing_email,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,13,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
 	// When it was last changed. Documented.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,14,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// Credits spent in the last 14 days. Documented.
+	// Credits spent in the last 14 days; not in rows of the list. Documented.
 	CreditsUsed_14D *float64 `protobuf:"fixed64,15,opt,name=credits_used_14d,json=creditsUsed14d,proto3,oneof" json:"credits_used_14d,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

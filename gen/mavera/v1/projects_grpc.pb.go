@@ -34,7 +34,7 @@ type ProjectsServiceClient interface {
 	// List projects.
 	//
 	// GET /projects. Documented (/api-reference/projects/list-projects). Credits:
-	// 0 (inferred).
+	// 0 (inferred). Paged by page_size and page_token.
 	ListProjects(ctx context.Context, in *ListProjectsRequest, opts ...grpc.CallOption) (*ListProjectsResponse, error)
 	// Create a project in a workspace.
 	//
@@ -113,7 +113,7 @@ type ProjectsServiceServer interface {
 	// List projects.
 	//
 	// GET /projects. Documented (/api-reference/projects/list-projects). Credits:
-	// 0 (inferred).
+	// 0 (inferred). Paged by page_size and page_token.
 	ListProjects(context.Context, *ListProjectsRequest) (*ListProjectsResponse, error)
 	// Create a project in a workspace.
 	//

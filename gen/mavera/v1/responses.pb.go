@@ -30,8 +30,8 @@ const (
 type ReasoningEffort int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	ReasoningEffort_REASONING_EFFORT_UNSPECIFIED ReasoningEffort = 0
 	// "low".
 	ReasoningEffort_REASONING_EFFORT_LOW ReasoningEffort = 1
@@ -88,8 +88,8 @@ func (ReasoningEffort) EnumDescriptor() ([]byte, []int) {
 type Verbosity int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	Verbosity_VERBOSITY_UNSPECIFIED Verbosity = 0
 	// "low".
 	Verbosity_VERBOSITY_LOW Verbosity = 1
@@ -146,8 +146,8 @@ func (Verbosity) EnumDescriptor() ([]byte, []int) {
 type ResponseStatus int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	ResponseStatus_RESPONSE_STATUS_UNSPECIFIED ResponseStatus = 0
 	// "completed".
 	ResponseStatus_RESPONSE_STATUS_COMPLETED ResponseStatus = 1
@@ -205,8 +205,8 @@ func (ResponseStatus) EnumDescriptor() ([]byte, []int) {
 type ResponseRole int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	ResponseRole_RESPONSE_ROLE_UNSPECIFIED ResponseRole = 0
 	// "system".
 	ResponseRole_RESPONSE_ROLE_SYSTEM ResponseRole = 1
@@ -267,8 +267,8 @@ func (ResponseRole) EnumDescriptor() ([]byte, []int) {
 type ImageDetail int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	ImageDetail_IMAGE_DETAIL_UNSPECIFIED ImageDetail = 0
 	// "auto".
 	ImageDetail_IMAGE_DETAIL_AUTO ImageDetail = 1
@@ -325,8 +325,8 @@ func (ImageDetail) EnumDescriptor() ([]byte, []int) {
 type ToolChoiceMode int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	ToolChoiceMode_TOOL_CHOICE_MODE_UNSPECIFIED ToolChoiceMode = 0
 	// "auto".
 	ToolChoiceMode_TOOL_CHOICE_MODE_AUTO ToolChoiceMode = 1
@@ -382,24 +382,28 @@ func (ToolChoiceMode) EnumDescriptor() ([]byte, []int) {
 // CreateResponseRequest is the request of CreateResponse.
 type CreateResponseRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The only model. Required. Documented.
+	// Model to answer. The only known value is mavera-1; the gateway refuses
+	// none. Required. Documented.
 	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
 	// One turn as plain text, or a list of items for several turns, images or
 	// tool results. Required. Documented.
 	Input *ResponseInput `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`
-	// Id of a persona; its prompt is put in front of the conversation.
-	// Documented.
+	// Id of a persona, whose prompt is put in front of the conversation. Required
+	// on the reference page, optional on the feature page (generic answers
+	// without it), so it is not refused when absent. Documented.
 	PersonaId *string `protobuf:"bytes,3,opt,name=persona_id,json=personaId,proto3,oneof" json:"persona_id,omitempty"`
-	// System guidance added after the persona prompt. Documented.
+	// System guidance added after the persona prompt; no length limit documented.
+	// Documented.
 	Instructions *string `protobuf:"bytes,4,opt,name=instructions,proto3,oneof" json:"instructions,omitempty"`
-	// Text. Documented.
+	// Output format settings. Documented.
 	Text *ResponseTextConfig `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
-	// Functions the caller can run, in the flat form. Documented.
+	// Functions that the caller can run, in the flat form. Documented.
 	Tools []*FunctionTool `protobuf:"bytes,6,rep,name=tools,proto3" json:"tools,omitempty"`
-	// Whether and which tool must be called. The field is documented, its values
-	// are not. Inferred (OpenAI format).
+	// Whether and which tool must be called. Default auto. The field is
+	// documented, its values are not. Inferred (OpenAI format).
 	ToolChoice *ToolChoice `protobuf:"bytes,7,opt,name=tool_choice,json=toolChoice,proto3" json:"tool_choice,omitempty"`
-	// Add the analysis block to the answer. Default false. Documented.
+	// Whether the analysis block is added to the answer. Default false.
+	// Documented.
 	AnalysisMode *bool `protobuf:"varint,8,opt,name=analysis_mode,json=analysisMode,proto3,oneof" json:"analysis_mode,omitempty"`
 	// How much reasoning to spend. A flat field, not reasoning.effort as at
 	// OpenAI. Default medium. Inferred (legacy chat).
@@ -407,16 +411,18 @@ type CreateResponseRequest struct {
 	// How long the answer is. A flat field, not text.verbosity as at OpenAI.
 	// Default medium. Inferred (legacy chat).
 	Verbosity *Verbosity `protobuf:"varint,10,opt,name=verbosity,proto3,enum=mavera.v1.Verbosity,oneof" json:"verbosity,omitempty"`
-	// Sampling randomness. Range 0 to 2. Default 1. Inferred (legacy chat).
+	// Randomness of sampling. Range 0 to 2. Default 1. Inferred (legacy chat).
 	Temperature *float64 `protobuf:"fixed64,11,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
-	// Cap on generated tokens; upper bound not documented. At least 1. Inferred
-	// (OpenAI format).
+	// Cap on generated tokens. At least 1; upper bound not documented. The
+	// migration page says that max_tokens is unchanged: send that one in
+	// additional_fields. Inferred (OpenAI format).
 	MaxOutputTokens *int32 `protobuf:"varint,12,opt,name=max_output_tokens,json=maxOutputTokens,proto3,oneof" json:"max_output_tokens,omitempty"`
-	// Nucleus sampling. Range 0 to 1. Inferred (OpenAI format).
+	// Nucleus sampling: share of the probability mass that is sampled from. Range
+	// 0 to 1. Inferred (OpenAI format).
 	TopP *float64 `protobuf:"fixed64,13,opt,name=top_p,json=topP,proto3,oneof" json:"top_p,omitempty"`
-	// Discourage repetition. Range -2 to 2. Inferred.
+	// How strongly repetition is discouraged. Range -2 to 2. Inferred.
 	FrequencyPenalty *float64 `protobuf:"fixed64,14,opt,name=frequency_penalty,json=frequencyPenalty,proto3,oneof" json:"frequency_penalty,omitempty"`
-	// Encourage new topics. Range -2 to 2. Inferred.
+	// How strongly new topics are encouraged. Range -2 to 2. Inferred.
 	PresencePenalty *float64 `protobuf:"fixed64,15,opt,name=presence_penalty,json=presencePenalty,proto3,oneof" json:"presence_penalty,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -567,29 +573,31 @@ func (x *CreateResponseRequest) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// Response: A reply. Also the answer of POST /video-analyses/{id}/chat.
-// Documented.
+// Response is a reply. It also answers ChatVideoAnalysis. A list of the server
+// tools that ran may come under an undocumented name and is then in
+// additional_fields. Documented.
 type Response struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Usually starts with resp_. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "response". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// When it was created. Documented.
+	// When it was created; Unix seconds on the wire, though the introduction
+	// speaks of ISO 8601 throughout. Both are read. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// State. Documented.
+	// How far the reply is. Documented.
 	Status *ResponseStatus `protobuf:"varint,4,opt,name=status,proto3,enum=mavera.v1.ResponseStatus,oneof" json:"status,omitempty"`
-	// Model. Documented.
+	// Model that answered. Documented.
 	Model *string `protobuf:"bytes,5,opt,name=model,proto3,oneof" json:"model,omitempty"`
 	// In order: usually one message, or function_call items when tools are
 	// wanted. Documented.
 	Output []*ResponseOutputItem `protobuf:"bytes,6,rep,name=output,proto3" json:"output,omitempty"`
-	// What the call cost. Documented.
+	// What the call cost; tokens as input_tokens and output_tokens. Documented.
 	Usage *Usage `protobuf:"bytes,7,opt,name=usage,proto3" json:"usage,omitempty"`
-	// Analysis. Documented.
+	// Analysis block; only with analysis_mode. Documented.
 	Analysis *ResponseAnalysis `protobuf:"bytes,8,opt,name=analysis,proto3" json:"analysis,omitempty"`
-	// Only with text.format.type json_schema: the parsed answer. The same data is
-	// in output[0].content[0].text as JSON text. Documented.
+	// Answer as data; only with text.format.type json_schema. The same data is in
+	// output[0].content[0].text as JSON text. Documented.
 	Parsed *structpb.Struct `protobuf:"bytes,9,opt,name=parsed,proto3" json:"parsed,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -697,11 +705,11 @@ func (x *Response) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseTextConfig: Output format settings; takes the place of the legacy
-// response_format. Documented.
+// ResponseTextConfig is how the text of a reply is formatted; it takes the
+// place of the legacy response_format. Documented.
 type ResponseTextConfig struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Format. Documented.
+	// Format of the text. Documented.
 	Format *ResponseFormat `protobuf:"bytes,1,opt,name=format,proto3" json:"format,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -753,23 +761,25 @@ func (x *ResponseTextConfig) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// FunctionTool: A caller-run function, all fields at the top level. Documented.
+// FunctionTool is a function that the caller can run, with all fields at the
+// top level. Documented.
 type FunctionTool struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kind. Documented.
+	// Kind of tool: "function", sent when unset. Documented.
 	Type *string `protobuf:"bytes,1,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// Name the model calls; snake_case advised. Required. Documented.
+	// Name that the model calls; snake_case advised. Required. Documented.
 	Name string `protobuf:"bytes,2,opt,name=name,proto3" json:"name,omitempty"`
-	// What it does; the model decides by it. Required. Documented.
+	// What the function does; the model decides by it. Required. Documented.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// JSON Schema of the arguments.
+	// JSON Schema of the arguments. One form is required.
 	//
 	// Types that are valid to be assigned to ParametersForm:
 	//
 	//	*FunctionTool_Parameters
 	//	*FunctionTool_ParametersJson
 	ParametersForm isFunctionTool_ParametersForm `protobuf_oneof:"parameters_form"`
-	// When true the arguments match the schema for certain. Documented.
+	// Whether the arguments are sure to match the schema. No default documented.
+	// Documented.
 	Strict *bool `protobuf:"varint,6,opt,name=strict,proto3,oneof" json:"strict,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -886,18 +896,19 @@ func (*FunctionTool_Parameters) isFunctionTool_ParametersForm() {}
 
 func (*FunctionTool_ParametersJson) isFunctionTool_ParametersForm() {}
 
-// ResponseAnalysis: Present when analysis_mode is true. The reference describes
-// it as emotional metrics, biases, confidence scores, news relevance and more;
-// only these keys are known, from legacy samples. Documented.
+// ResponseAnalysis is the analysis of a reply, present when analysis_mode is
+// true. The reference speaks of emotional metrics, biases, confidence scores,
+// news relevance and more; only these keys are known, from legacy samples.
+// Documented.
 type ResponseAnalysis struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// How sure the answer is. Range 1 to 10. Documented.
 	Confidence *float64 `protobuf:"fixed64,1,opt,name=confidence,proto3,oneof" json:"confidence,omitempty"`
-	// Emotion. Documented.
+	// Emotional reading of the answer. Documented.
 	Emotion *ResponseEmotion `protobuf:"bytes,2,opt,name=emotion,proto3" json:"emotion,omitempty"`
 	// Cognitive biases that may colour the answer. Documented.
 	Biases []*ResponseBias `protobuf:"bytes,3,rep,name=biases,proto3" json:"biases,omitempty"`
-	// Takeaways. Inferred (guide prose).
+	// Takeaways of the answer. Inferred (guide prose).
 	KeyInsights []string `protobuf:"bytes,4,rep,name=key_insights,json=keyInsights,proto3" json:"key_insights,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -970,14 +981,14 @@ func (x *ResponseAnalysis) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseEmotion is part of the messages above. Documented.
+// ResponseEmotion is the emotional reading of an answer. Documented.
 type ResponseEmotion struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Emotional valence. Range 1 to 10 (inferred). Documented.
+	// How pleasant the emotion is. Range 1 to 10 (inferred). Documented.
 	EmotionalValence *float64 `protobuf:"fixed64,1,opt,name=emotional_valence,json=emotionalValence,proto3,oneof" json:"emotional_valence,omitempty"`
-	// Emotional arousal. Range 1 to 10. Inferred (guide prose).
+	// How excited the emotion is. Range 1 to 10. Inferred (guide prose).
 	EmotionalArousal *float64 `protobuf:"fixed64,2,opt,name=emotional_arousal,json=emotionalArousal,proto3,oneof" json:"emotional_arousal,omitempty"`
-	// Emotional dominance. Range 1 to 10. Inferred (guide prose).
+	// How much in control the emotion is. Range 1 to 10. Inferred (guide prose).
 	EmotionalDominance *float64 `protobuf:"fixed64,3,opt,name=emotional_dominance,json=emotionalDominance,proto3,oneof" json:"emotional_dominance,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1043,10 +1054,10 @@ func (x *ResponseEmotion) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseBias is part of the messages above. Documented.
+// ResponseBias is a cognitive bias that may colour an answer. Documented.
 type ResponseBias struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. Documented.
+	// Name of the bias. Documented.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1101,7 +1112,7 @@ func (x *ResponseBias) GetAdditionalFields() *structpb.Struct {
 // ResponseInput is what to reply to.
 type ResponseInput struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Form of the input.
+	// Form of the input. One is required.
 	//
 	// Types that are valid to be assigned to Form:
 	//
@@ -1347,7 +1358,7 @@ func (*ResponseInputItem_FunctionCallOutput) isResponseInputItem_Kind() {}
 // ResponseInputContent is the content of a turn.
 type ResponseInputContent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Form of the content.
+	// Form of the content. One is required.
 	//
 	// Types that are valid to be assigned to Form:
 	//
@@ -1478,8 +1489,8 @@ func (x *ResponseInputContentPartList) GetParts() []*ResponseInputContentPart {
 	return nil
 }
 
-// ResponseInputContentPart is one part of a turn. That images travel in the input
-// is documented, the shapes of the parts are inferred (OpenAI format).
+// ResponseInputContentPart is one part of a turn. That images travel in the
+// input is documented, the shapes of the parts are inferred (OpenAI format).
 type ResponseInputContentPart struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of part.
@@ -1572,17 +1583,17 @@ type isResponseInputContentPart_Kind interface {
 }
 
 type ResponseInputContentPart_InputText struct {
-	// Text of the caller.
+	// Text of the caller. Inferred (OpenAI format).
 	InputText *ResponseInputText `protobuf:"bytes,1,opt,name=input_text,json=inputText,proto3,oneof"`
 }
 
 type ResponseInputContentPart_InputImage struct {
-	// An image of the caller.
+	// An image of the caller. Inferred (OpenAI format).
 	InputImage *ResponseInputImage `protobuf:"bytes,2,opt,name=input_image,json=inputImage,proto3,oneof"`
 }
 
 type ResponseInputContentPart_OutputText struct {
-	// Text of an earlier reply.
+	// Text of an earlier reply. Inferred (OpenAI format).
 	OutputText *ResponseOutputText `protobuf:"bytes,3,opt,name=output_text,json=outputText,proto3,oneof"`
 }
 
@@ -1780,12 +1791,12 @@ type isToolChoice_Form interface {
 }
 
 type ToolChoice_Mode struct {
-	// Whether a tool is called.
+	// Whether a tool is called. Inferred (OpenAI format).
 	Mode ToolChoiceMode `protobuf:"varint,1,opt,name=mode,proto3,enum=mavera.v1.ToolChoiceMode,oneof"`
 }
 
 type ToolChoice_Function struct {
-	// The one function to call.
+	// The one function to call. Inferred (OpenAI format).
 	Function *ToolChoiceFunction `protobuf:"bytes,2,opt,name=function,proto3,oneof"`
 }
 
@@ -1972,7 +1983,7 @@ type isResponseOutputContent_Kind interface {
 }
 
 type ResponseOutputContent_OutputText struct {
-	// Text. Documented.
+	// Text of the reply. Documented.
 	OutputText *ResponseOutputText `protobuf:"bytes,1,opt,name=output_text,json=outputText,proto3,oneof"`
 }
 
@@ -1985,13 +1996,14 @@ func (*ResponseOutputContent_OutputText) isResponseOutputContent_Kind() {}
 
 func (*ResponseOutputContent_Refusal) isResponseOutputContent_Kind() {}
 
-// ResponseInputMessage is part of the messages above. Documented.
+// ResponseInputMessage is one turn of the conversation. Documented.
 type ResponseInputMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// System and user appear in samples; assistant and developer are inferred
-	// (openai-format). Required. Documented.
+	// Who speaks. System and user appear in samples; assistant and developer are
+	// inferred (OpenAI format). Required. Documented.
 	Role ResponseRole `protobuf:"varint,1,opt,name=role,proto3,enum=mavera.v1.ResponseRole" json:"role,omitempty"`
-	// Text, or a list of parts when an image is included. Required. Documented.
+	// What is said: text, or a list of parts when an image is included. Required.
+	// Documented.
 	Content *ResponseInputContent `protobuf:"bytes,2,opt,name=content,proto3" json:"content,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2050,19 +2062,21 @@ func (x *ResponseInputMessage) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseFunctionCall: The model asks for a caller-run function. The same item
-// is echoed in the next input before its output. Documented.
+// ResponseFunctionCall is the model's wish to have a caller-run function
+// called. The same item is echoed in the next input before its output.
+// Documented.
 type ResponseFunctionCall struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Id, an opaque string. Inferred (OpenAI format).
+	// Id of the item, an opaque string. Inferred (OpenAI format).
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Ties the call to its function_call_output. Documented.
+	// Id that ties the call to its function_call_output. Documented.
 	CallId *string `protobuf:"bytes,2,opt,name=call_id,json=callId,proto3,oneof" json:"call_id,omitempty"`
-	// Function to run. Inferred (OpenAI format).
+	// Name of the function to run. Inferred (OpenAI format).
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// JSON text to parse. Documented; its type is inferred.
+	// Arguments as JSON text, to be parsed by the caller. Documented; its type is
+	// inferred.
 	Arguments *string `protobuf:"bytes,4,opt,name=arguments,proto3,oneof" json:"arguments,omitempty"`
-	// State. Inferred (OpenAI format).
+	// How far the item is: completed or in_progress. Inferred (OpenAI format).
 	Status *ResponseStatus `protobuf:"varint,5,opt,name=status,proto3,enum=mavera.v1.ResponseStatus,oneof" json:"status,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2142,13 +2156,13 @@ func (x *ResponseFunctionCall) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseFunctionCallOutput: The caller's result of one tool call, sent back
-// in input. Documented.
+// ResponseFunctionCallOutput is the caller's result of one tool call, sent back
+// in the input. Documented.
 type ResponseFunctionCallOutput struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Call_id of the function_call it answers. Required. Documented.
+	// The call_id of the function_call that it answers. Required. Documented.
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
-	// The result as a string, JSON text for structures. Required. Documented; its
+	// Result as a string; JSON text for structures. Required. Documented; its
 	// type is inferred.
 	Output string `protobuf:"bytes,2,opt,name=output,proto3" json:"output,omitempty"`
 	// Further keys of the JSON object.
@@ -2208,10 +2222,10 @@ func (x *ResponseFunctionCallOutput) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseInputText is part of the messages above. Inferred (OpenAI format).
+// ResponseInputText is text of the caller. Inferred (OpenAI format).
 type ResponseInputText struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Text. Inferred.
+	// The text itself. Inferred.
 	Text *string `protobuf:"bytes,1,opt,name=text,proto3,oneof" json:"text,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2263,12 +2277,13 @@ func (x *ResponseInputText) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseInputImage is part of the messages above. Inferred (OpenAI format).
+// ResponseInputImage is an image of the caller: PNG, JPEG, GIF or WebP up to 20
+// MB (inferred). Inferred (OpenAI format).
 type ResponseInputImage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// An https URL or a data URL. Inferred.
+	// Address of the image: an https URL or a data URL. Inferred.
 	ImageUrl *string `protobuf:"bytes,1,opt,name=image_url,json=imageUrl,proto3,oneof" json:"image_url,omitempty"`
-	// Detail. Default auto. Inferred.
+	// How closely the image is looked at. Default auto. Inferred.
 	Detail *ImageDetail `protobuf:"varint,2,opt,name=detail,proto3,enum=mavera.v1.ImageDetail,oneof" json:"detail,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2327,13 +2342,13 @@ func (x *ResponseInputImage) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseOutputText is part of the messages above. Documented.
+// ResponseOutputText is text of a reply. Documented.
 type ResponseOutputText struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Text. Documented.
+	// The text itself. Documented.
 	Text *string `protobuf:"bytes,1,opt,name=text,proto3,oneof" json:"text,omitempty"`
-	// Not in the docs sample; OpenAI sends an empty list. Inferred (OpenAI
-	// format).
+	// Annotations of the text. Not in the sample of the documentation; OpenAI
+	// sends an empty list. Inferred (OpenAI format).
 	Annotations []*structpb.Struct `protobuf:"bytes,2,rep,name=annotations,proto3" json:"annotations,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2392,7 +2407,7 @@ func (x *ResponseOutputText) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseFormatText is part of the messages above. Inferred (OpenAI format).
+// ResponseFormatText asks for plain text. Inferred (OpenAI format).
 type ResponseFormatText struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Further keys of the JSON object.
@@ -2438,7 +2453,8 @@ func (x *ResponseFormatText) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseFormatJsonObject is part of the messages above. Documented.
+// ResponseFormatJsonObject asks for any valid JSON object, without a schema.
+// Documented.
 type ResponseFormatJsonObject struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Further keys of the JSON object.
@@ -2484,23 +2500,26 @@ func (x *ResponseFormatJsonObject) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseFormatJsonSchema: The answer must match a JSON Schema. Documented.
+// ResponseFormatJsonSchema asks for JSON that matches a JSON Schema. Two forms
+// are known: flat as the SDK helper of the structured-outputs guide sends it
+// (name, schema, strict), and nested as on the migration page (json_schema).
+// Send one of them. Documented.
 type ResponseFormatJsonSchema struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Flat form. Inferred (OpenAI format).
+	// Name of the schema; flat form. Inferred (OpenAI format).
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Flat form; the JSON Schema.
+	// JSON Schema of the answer; flat form.
 	//
 	// Types that are valid to be assigned to SchemaForm:
 	//
 	//	*ResponseFormatJsonSchema_Schema
 	//	*ResponseFormatJsonSchema_SchemaJson
 	SchemaForm isResponseFormatJsonSchema_SchemaForm `protobuf_oneof:"schema_form"`
-	// Flat form. Inferred (OpenAI format).
+	// Whether the answer must match exactly; flat form. Inferred (OpenAI format).
 	Strict *bool `protobuf:"varint,4,opt,name=strict,proto3,oneof" json:"strict,omitempty"`
-	// Flat form. Inferred (OpenAI format).
+	// What the schema is for; flat form. Inferred (OpenAI format).
 	Description *string `protobuf:"bytes,5,opt,name=description,proto3,oneof" json:"description,omitempty"`
-	// Json schema. Documented.
+	// The schema request in the nested form. Documented.
 	JsonSchema *NestedJsonSchema `protobuf:"bytes,6,opt,name=json_schema,json=jsonSchema,proto3" json:"json_schema,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2617,12 +2636,12 @@ func (*ResponseFormatJsonSchema_Schema) isResponseFormatJsonSchema_SchemaForm() 
 
 func (*ResponseFormatJsonSchema_SchemaJson) isResponseFormatJsonSchema_SchemaForm() {}
 
-// ToolChoiceFunction is part of the messages above. Inferred (OpenAI format).
+// ToolChoiceFunction names the one function to call. Inferred (OpenAI format).
 type ToolChoiceFunction struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Kind. Inferred.
+	// Kind of tool: "function", sent when unset. Inferred.
 	Type *string `protobuf:"bytes,1,opt,name=type,proto3,oneof" json:"type,omitempty"`
-	// Name. Inferred.
+	// Name of the function. Inferred.
 	Name *string `protobuf:"bytes,2,opt,name=name,proto3,oneof" json:"name,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2681,17 +2700,17 @@ func (x *ToolChoiceFunction) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseOutputMessage is part of the messages above. Documented.
+// ResponseOutputMessage is a message of a reply. Documented.
 type ResponseOutputMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Usually starts with msg_. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
-	// Role. Documented.
+	// Who speaks: "assistant". Documented.
 	Role *string `protobuf:"bytes,2,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// Completed in samples; in_progress is inferred (inside stream events).
-	// Documented.
+	// How far the message is. Completed in samples; in_progress is inferred
+	// (inside stream events). Documented.
 	Status *ResponseStatus `protobuf:"varint,3,opt,name=status,proto3,enum=mavera.v1.ResponseStatus,oneof" json:"status,omitempty"`
-	// Text. Documented.
+	// Parts of the message in order. Documented.
 	Content []*ResponseOutputContent `protobuf:"bytes,4,rep,name=content,proto3" json:"content,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2764,11 +2783,12 @@ func (x *ResponseOutputMessage) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// ResponseRefusal: The structured-outputs guide promises a structured refusal;
-// its shape is not documented. Inferred (OpenAI format).
+// ResponseRefusal says that the model declined. The structured-outputs guide
+// promises a structured refusal; its shape is not documented. Inferred (OpenAI
+// format).
 type ResponseRefusal struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Refusal. Inferred.
+	// Why the model declined. Inferred.
 	Refusal *string `protobuf:"bytes,1,opt,name=refusal,proto3,oneof" json:"refusal,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2820,20 +2840,20 @@ func (x *ResponseRefusal) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// NestedJsonSchema: Nested form of a schema request, as in the legacy
+// NestedJsonSchema is the nested form of a schema request, as in the legacy
 // response_format.json_schema. Inferred (OpenAI format).
 type NestedJsonSchema struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. Inferred.
+	// Name of the schema. Inferred.
 	Name *string `protobuf:"bytes,1,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// The JSON Schema.
+	// JSON Schema of the answer.
 	//
 	// Types that are valid to be assigned to SchemaForm:
 	//
 	//	*NestedJsonSchema_Schema
 	//	*NestedJsonSchema_SchemaJson
 	SchemaForm isNestedJsonSchema_SchemaForm `protobuf_oneof:"schema_form"`
-	// Strict. Inferred.
+	// Whether the answer must match exactly. Inferred.
 	Strict *bool `protobuf:"varint,4,opt,name=strict,proto3,oneof" json:"strict,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -2990,7 +3010,7 @@ const file_mavera_v1_responses_proto_rawDesc = "" +
 	"\x06_model\"\x8d\x01\n" +
 	"\x12ResponseTextConfig\x121\n" +
 	"\x06format\x18\x01 \x01(\v2\x19.mavera.v1.ResponseFormatR\x06format\x12D\n" +
-	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFields\"\xf5\x02\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFields\"\xfc\x02\n" +
 	"\fFunctionTool\x12'\n" +
 	"\x04type\x18\x01 \x01(\tB\x0e\x92\x80\x19\n" +
 	"*\bfunctionH\x01R\x04type\x88\x01\x01\x12\x1a\n" +
@@ -3001,8 +3021,8 @@ const file_mavera_v1_responses_proto_rawDesc = "" +
 	"parameters\x121\n" +
 	"\x0fparameters_json\x18\x05 \x01(\tB\x06\x92\x80\x19\x028\x01H\x00R\x0eparametersJson\x12\x1b\n" +
 	"\x06strict\x18\x06 \x01(\bH\x02R\x06strict\x88\x01\x01\x12D\n" +
-	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x11\n" +
-	"\x0fparameters_formB\a\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x18\n" +
+	"\x0fparameters_form\x12\x05\xbaH\x02\b\x01B\a\n" +
 	"\x05_typeB\t\n" +
 	"\a_strict\"\x96\x02\n" +
 	"\x10ResponseAnalysis\x12#\n" +
@@ -3025,11 +3045,11 @@ const file_mavera_v1_responses_proto_rawDesc = "" +
 	"\fResponseBias\x12\x17\n" +
 	"\x04name\x18\x01 \x01(\tH\x00R\x04name\x88\x01\x01\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\a\n" +
-	"\x05_name\"z\n" +
+	"\x05_name\"\x81\x01\n" +
 	"\rResponseInput\x12\x1f\n" +
 	"\x04text\x18\x01 \x01(\tB\t\xbaH\x06r\x04\x18\xa0\x8d\x06H\x00R\x04text\x128\n" +
-	"\x05items\x18\x02 \x01(\v2 .mavera.v1.ResponseInputItemListH\x00R\x05items:\x06\x8a\x80\x19\x02\b\x01B\x06\n" +
-	"\x04form\"S\n" +
+	"\x05items\x18\x02 \x01(\v2 .mavera.v1.ResponseInputItemListH\x00R\x05items:\x06\x8a\x80\x19\x02\b\x01B\r\n" +
+	"\x04form\x12\x05\xbaH\x02\b\x01\"S\n" +
 	"\x15ResponseInputItemList\x122\n" +
 	"\x05items\x18\x01 \x03(\v2\x1c.mavera.v1.ResponseInputItemR\x05items:\x06\x8a\x80\x19\x02\b\x02\"\xd7\x02\n" +
 	"\x11ResponseInputItem\x12C\n" +
@@ -3037,11 +3057,11 @@ const file_mavera_v1_responses_proto_rawDesc = "" +
 	"\rfunction_call\x18\x02 \x01(\v2\x1f.mavera.v1.ResponseFunctionCallH\x00R\ffunctionCall\x12Y\n" +
 	"\x14function_call_output\x18\x03 \x01(\v2%.mavera.v1.ResponseFunctionCallOutputH\x00R\x12functionCallOutput\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFields:\f\x8a\x80\x19\b\b\x01\x12\x04typeB\x06\n" +
-	"\x04kind\"}\n" +
+	"\x04kind\"\x84\x01\n" +
 	"\x14ResponseInputContent\x12\x14\n" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x12?\n" +
-	"\x05parts\x18\x02 \x01(\v2'.mavera.v1.ResponseInputContentPartListH\x00R\x05parts:\x06\x8a\x80\x19\x02\b\x01B\x06\n" +
-	"\x04form\"a\n" +
+	"\x05parts\x18\x02 \x01(\v2'.mavera.v1.ResponseInputContentPartListH\x00R\x05parts:\x06\x8a\x80\x19\x02\b\x01B\r\n" +
+	"\x04form\x12\x05\xbaH\x02\b\x01\"a\n" +
 	"\x1cResponseInputContentPartList\x129\n" +
 	"\x05parts\x18\x01 \x03(\v2#.mavera.v1.ResponseInputContentPartR\x05parts:\x06\x8a\x80\x19\x02\b\x02\"\xb9\x02\n" +
 	"\x18ResponseInputContentPart\x12=\n" +

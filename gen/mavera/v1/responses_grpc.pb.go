@@ -32,7 +32,8 @@ type ResponsesServiceClient interface {
 	// Generate a persona-shaped reply (OpenAI Responses format), whole or as SSE.
 	//
 	// POST /responses. Documented (/api-reference/responses/create-a-response).
-	// Credits: 1-5. Not idempotent: a repeat may create and bill twice.
+	// Credits: 1-5, more for long conversations. Not idempotent: a repeat may
+	// create and bill twice.
 	//
 	// No stored conversation is documented; earlier turns are resent in `input`.
 	// The model asks with function_call items, the caller runs the function and
@@ -69,7 +70,8 @@ type ResponsesServiceServer interface {
 	// Generate a persona-shaped reply (OpenAI Responses format), whole or as SSE.
 	//
 	// POST /responses. Documented (/api-reference/responses/create-a-response).
-	// Credits: 1-5. Not idempotent: a repeat may create and bill twice.
+	// Credits: 1-5, more for long conversations. Not idempotent: a repeat may
+	// create and bill twice.
 	//
 	// No stored conversation is documented; earlier turns are resent in `input`.
 	// The model asks with function_call items, the caller runs the function and

@@ -62,27 +62,30 @@ func (*GetUsageRequest) Descriptor() ([]byte, []int) {
 	return file_mavera_v1_usage_proto_rawDescGZIP(), []int{0}
 }
 
-// UsageReport: The only documented programmatic view of the remaining credits.
-// Number types are read off the one sample.
+// UsageReport is the usage of the whole subscription in the billing period, and
+// the only documented view of the remaining credits for programs. Its number
+// types are read off the one sample, which mixes 5,000 included credits
+// (Professional) with 120 requests a minute (Basic): do not derive the tier
+// from one field.
 type UsageReport struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of object: "usage". Documented.
 	Object *string `protobuf:"bytes,1,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Billing period. Documented.
+	// Start and end of the billing period. Documented.
 	BillingPeriod *UsageReportBillingPeriod `protobuf:"bytes,2,opt,name=billing_period,json=billingPeriod,proto3" json:"billing_period,omitempty"`
-	// Credits. Documented.
+	// Credits of the period. Documented.
 	Credits *UsageReportCredits `protobuf:"bytes,3,opt,name=credits,proto3" json:"credits,omitempty"`
-	// Transcription. Documented.
+	// Transcription minutes of the period. Documented.
 	Transcription *UsageReportTranscription `protobuf:"bytes,4,opt,name=transcription,proto3" json:"transcription,omitempty"`
-	// Storage. Documented.
+	// Storage in use. Documented.
 	Storage *UsageReportStorage `protobuf:"bytes,5,opt,name=storage,proto3" json:"storage,omitempty"`
-	// Api requests. Documented.
+	// Requests of the period. Documented.
 	ApiRequests *UsageReportApiRequests `protobuf:"bytes,6,opt,name=api_requests,json=apiRequests,proto3" json:"api_requests,omitempty"`
-	// Rate limit. Documented.
+	// Rate limit of the calling key. Documented.
 	RateLimit *UsageReportRateLimit `protobuf:"bytes,7,opt,name=rate_limit,json=rateLimit,proto3" json:"rate_limit,omitempty"`
-	// Auto recharge. Documented.
+	// When and how credits are bought automatically. Documented.
 	AutoRecharge *UsageReportAutoRecharge `protobuf:"bytes,8,opt,name=auto_recharge,json=autoRecharge,proto3" json:"auto_recharge,omitempty"`
-	// Limits. Documented.
+	// Alert threshold and ceiling. Documented.
 	Limits *UsageReportLimits `protobuf:"bytes,9,opt,name=limits,proto3" json:"limits,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -190,12 +193,12 @@ func (x *UsageReport) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// UsageReportBillingPeriod is part of the messages above. Documented.
+// UsageReportBillingPeriod is a billing period. Documented.
 type UsageReportBillingPeriod struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Start in seconds. Documented.
+	// When the period starts. Documented.
 	Start *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=start,proto3" json:"start,omitempty"`
-	// End in seconds. Documented.
+	// When the period ends. Documented.
 	End *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=end,proto3" json:"end,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -254,16 +257,16 @@ func (x *UsageReportBillingPeriod) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// UsageReportCredits is part of the messages above. Documented.
+// UsageReportCredits are the credits of the billing period. Documented.
 type UsageReportCredits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Used. Documented.
+	// Credits spent. Documented.
 	Used *float64 `protobuf:"fixed64,1,opt,name=used,proto3,oneof" json:"used,omitempty"`
-	// Included. Documented.
+	// Credits included in the subscription. Documented.
 	Included *float64 `protobuf:"fixed64,2,opt,name=included,proto3,oneof" json:"included,omitempty"`
-	// Remaining. Documented.
+	// Credits left. Documented.
 	Remaining *float64 `protobuf:"fixed64,3,opt,name=remaining,proto3,oneof" json:"remaining,omitempty"`
-	// Percentage used. Documented.
+	// Share spent, in percent. Documented.
 	PercentageUsed *float64 `protobuf:"fixed64,4,opt,name=percentage_used,json=percentageUsed,proto3,oneof" json:"percentage_used,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -336,16 +339,17 @@ func (x *UsageReportCredits) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// UsageReportTranscription is part of the messages above. Documented.
+// UsageReportTranscription is the transcription time of the billing period.
+// Documented.
 type UsageReportTranscription struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Minutes used. Documented.
+	// Minutes spent. Documented.
 	MinutesUsed *float64 `protobuf:"fixed64,1,opt,name=minutes_used,json=minutesUsed,proto3,oneof" json:"minutes_used,omitempty"`
-	// Minutes included. Documented.
+	// Minutes included in the subscription. Documented.
 	MinutesIncluded *float64 `protobuf:"fixed64,2,opt,name=minutes_included,json=minutesIncluded,proto3,oneof" json:"minutes_included,omitempty"`
-	// Minutes remaining. Documented.
+	// Minutes left. Documented.
 	MinutesRemaining *float64 `protobuf:"fixed64,3,opt,name=minutes_remaining,json=minutesRemaining,proto3,oneof" json:"minutes_remaining,omitempty"`
-	// Percentage used. Documented.
+	// Share spent, in percent. Documented.
 	PercentageUsed *float64 `protobuf:"fixed64,4,opt,name=percentage_used,json=percentageUsed,proto3,oneof" json:"percentage_used,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -418,16 +422,16 @@ func (x *UsageReportTranscription) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// UsageReportStorage is part of the messages above. Documented.
+// UsageReportStorage is the storage in use. Documented.
 type UsageReportStorage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Gb used. Documented.
+	// Gigabytes in use. Documented.
 	GbUsed *float64 `protobuf:"fixed64,1,opt,name=gb_used,json=gbUsed,proto3,oneof" json:"gb_used,omitempty"`
-	// Gb included. Documented.
+	// Gigabytes included in the subscription. Documented.
 	GbIncluded *float64 `protobuf:"fixed64,2,opt,name=gb_included,json=gbIncluded,proto3,oneof" json:"gb_included,omitempty"`
-	// Gb remaining. Documented.
+	// Gigabytes left. Documented.
 	GbRemaining *float64 `protobuf:"fixed64,3,opt,name=gb_remaining,json=gbRemaining,proto3,oneof" json:"gb_remaining,omitempty"`
-	// Percentage used. Documented.
+	// Share in use, in percent. Documented.
 	PercentageUsed *float64 `protobuf:"fixed64,4,opt,name=percentage_used,json=percentageUsed,proto3,oneof" json:"percentage_used,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -500,10 +504,10 @@ func (x *UsageReportStorage) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// UsageReportApiRequests is part of the messages above. Documented.
+// UsageReportApiRequests are the requests of the billing period. Documented.
 type UsageReportApiRequests struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Total requests. Documented.
+	// Number of requests. Documented.
 	TotalRequests *int64 `protobuf:"varint,1,opt,name=total_requests,json=totalRequests,proto3,oneof" json:"total_requests,omitempty"`
 	// Tokens in all. Documented.
 	TotalTokens *int64 `protobuf:"varint,2,opt,name=total_tokens,json=totalTokens,proto3,oneof" json:"total_tokens,omitempty"`
@@ -511,11 +515,11 @@ type UsageReportApiRequests struct {
 	PromptTokens *int64 `protobuf:"varint,3,opt,name=prompt_tokens,json=promptTokens,proto3,oneof" json:"prompt_tokens,omitempty"`
 	// Tokens written. Documented.
 	CompletionTokens *int64 `protobuf:"varint,4,opt,name=completion_tokens,json=completionTokens,proto3,oneof" json:"completion_tokens,omitempty"`
-	// Credits that the call cost. Documented.
+	// Credits that the requests cost. Documented.
 	CreditsUsed *float64 `protobuf:"fixed64,5,opt,name=credits_used,json=creditsUsed,proto3,oneof" json:"credits_used,omitempty"`
-	// Error count. Documented.
+	// Number of requests that failed. Documented.
 	ErrorCount *int64 `protobuf:"varint,6,opt,name=error_count,json=errorCount,proto3,oneof" json:"error_count,omitempty"`
-	// Avg latency ms. Documented.
+	// Mean latency in milliseconds. Documented.
 	AvgLatencyMs *float64 `protobuf:"fixed64,7,opt,name=avg_latency_ms,json=avgLatencyMs,proto3,oneof" json:"avg_latency_ms,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -609,10 +613,10 @@ func (x *UsageReportApiRequests) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// UsageReportRateLimit is part of the messages above. Documented.
+// UsageReportRateLimit is the rate limit of the calling key. Documented.
 type UsageReportRateLimit struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Requests per minute. Documented.
+	// Requests allowed per minute. Documented.
 	RequestsPerMinute *int32 `protobuf:"varint,1,opt,name=requests_per_minute,json=requestsPerMinute,proto3,oneof" json:"requests_per_minute,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -664,14 +668,15 @@ func (x *UsageReportRateLimit) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// UsageReportAutoRecharge is part of the messages above. Documented.
+// UsageReportAutoRecharge is when and how credits are bought automatically.
+// Documented.
 type UsageReportAutoRecharge struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Enabled. Documented.
+	// Whether credits are bought automatically. Documented.
 	Enabled *bool `protobuf:"varint,1,opt,name=enabled,proto3,oneof" json:"enabled,omitempty"`
-	// Threshold. Documented.
+	// Credits left at which more are bought. Documented.
 	Threshold *float64 `protobuf:"fixed64,2,opt,name=threshold,proto3,oneof" json:"threshold,omitempty"`
-	// Credits to add. Documented.
+	// Credits bought each time. Documented.
 	CreditsToAdd *float64 `protobuf:"fixed64,3,opt,name=credits_to_add,json=creditsToAdd,proto3,oneof" json:"credits_to_add,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -737,12 +742,12 @@ func (x *UsageReportAutoRecharge) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// UsageReportLimits is part of the messages above. Documented.
+// UsageReportLimits are the alert threshold and the ceiling. Documented.
 type UsageReportLimits struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Budget alert. Documented.
+	// Credits at which an alert is raised; may be null (inferred). Documented.
 	BudgetAlert *float64 `protobuf:"fixed64,1,opt,name=budget_alert,json=budgetAlert,proto3,oneof" json:"budget_alert,omitempty"`
-	// Usage limit. Documented.
+	// Ceiling in credits; null without one. Documented.
 	UsageLimit *float64 `protobuf:"fixed64,2,opt,name=usage_limit,json=usageLimit,proto3,oneof" json:"usage_limit,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

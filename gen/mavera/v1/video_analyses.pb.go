@@ -30,8 +30,8 @@ const (
 type VideoAnalysisStatus int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	VideoAnalysisStatus_VIDEO_ANALYSIS_STATUS_UNSPECIFIED VideoAnalysisStatus = 0
 	// "pending".
 	VideoAnalysisStatus_VIDEO_ANALYSIS_STATUS_PENDING VideoAnalysisStatus = 1
@@ -92,8 +92,8 @@ func (VideoAnalysisStatus) EnumDescriptor() ([]byte, []int) {
 type VideoIntent int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	VideoIntent_VIDEO_INTENT_UNSPECIFIED VideoIntent = 0
 	// "Informative".
 	VideoIntent_VIDEO_INTENT_INFORMATIVE VideoIntent = 1
@@ -169,7 +169,7 @@ func (VideoIntent) EnumDescriptor() ([]byte, []int) {
 // ListVideoAnalysesRequest is the request of ListVideoAnalyses.
 type ListVideoAnalysesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Keep only analyses in this state. Documented.
+	// State; only analyses in it. Documented.
 	Status *VideoAnalysisStatus `protobuf:"varint,1,opt,name=status,proto3,enum=mavera.v1.VideoAnalysisStatus,oneof" json:"status,omitempty"`
 	// Rows per page (AIP-158). Default 20, at most 100; a larger value is
 	// lowered. Documented.
@@ -308,31 +308,38 @@ func (x *ListVideoAnalysesResponse) GetAdditionalFields() *structpb.Struct {
 // CreateVideoAnalysisRequest is the request of CreateVideoAnalysis.
 type CreateVideoAnalysisRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Where the caller hosts the file (S3, GCS and so on). Documented.
+	// Address of the video where the caller hosts it (S3, GCS and so on), a URI.
+	// Required on the reference page, yet the guides send asset_id in its place,
+	// so it is not refused when absent. Documented.
 	VideoUrl *string `protobuf:"bytes,1,opt,name=video_url,json=videoUrl,proto3,oneof" json:"video_url,omitempty"`
-	// Title. 3 to 100 characters. Required. Documented.
+	// Title of the analysis. 3 to 100 characters. Required. Documented.
 	Title string `protobuf:"bytes,2,opt,name=title,proto3" json:"title,omitempty"`
-	// Brand. 2 to 100 characters. Required. Documented.
+	// Brand that is advertised. 2 to 100 characters. Required. Documented.
 	Brand string `protobuf:"bytes,3,opt,name=brand,proto3" json:"brand,omitempty"`
-	// Product. 2 to 100 characters. Required. Documented.
+	// Product that is advertised. 2 to 100 characters. Required. Documented.
 	Product string `protobuf:"bytes,4,opt,name=product,proto3" json:"product,omitempty"`
-	// Primary intent. Required. Documented.
+	// What the video is meant to do. /features/video-analysis shows free text
+	// here, outside the set; a word of it goes in additional_fields. Required.
+	// Documented.
 	PrimaryIntent VideoIntent `protobuf:"varint,5,opt,name=primary_intent,json=primaryIntent,proto3,enum=mavera.v1.VideoIntent" json:"primary_intent,omitempty"`
 	// What the video is meant to achieve. 10 to 500 characters. Required.
 	// Documented.
 	Goal string `protobuf:"bytes,6,opt,name=goal,proto3" json:"goal,omitempty"`
-	// Secondary intent. Inferred.
+	// What the video is meant to do in the second place. Inferred.
 	SecondaryIntent *VideoIntent `protobuf:"varint,7,opt,name=secondary_intent,json=secondaryIntent,proto3,enum=mavera.v1.VideoIntent,oneof" json:"secondary_intent,omitempty"`
-	// Tertiary intent. Inferred.
+	// What the video is meant to do in the third place. Inferred.
 	TertiaryIntent *VideoIntent `protobuf:"varint,8,opt,name=tertiary_intent,json=tertiaryIntent,proto3,enum=mavera.v1.VideoIntent,oneof" json:"tertiary_intent,omitempty"`
-	// Seconds per slice; range and default not documented. Inferred.
+	// Length of a slice in seconds, 2 or 3 in samples; range and default not
+	// documented. Inferred.
 	ChunkDuration *float64 `protobuf:"fixed64,9,opt,name=chunk_duration,json=chunkDuration,proto3,oneof" json:"chunk_duration,omitempty"`
-	// Frames sampled per slice; range and default not documented. Inferred.
+	// Frames sampled per slice, 4 in samples; range and default not documented.
+	// Inferred.
 	FramesPerChunk *int32 `protobuf:"varint,10,opt,name=frames_per_chunk,json=framesPerChunk,proto3,oneof" json:"frames_per_chunk,omitempty"`
-	// Id of an uploaded file. Inferred (guide prose).
+	// Id of an uploaded file, in place of video_url. Inferred (guide prose).
 	AssetId *string `protobuf:"bytes,11,opt,name=asset_id,json=assetId,proto3,oneof" json:"asset_id,omitempty"`
-	// The workspace guide lists video analyses among the calls that need a
-	// workspace; the reference page does not show the field. Inferred.
+	// Id of the workspace. The workspace guide lists video analyses among the
+	// calls that need one; the reference page does not show the field. Send it
+	// when known. Inferred.
 	WorkspaceId *string `protobuf:"bytes,12,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -465,7 +472,7 @@ func (x *CreateVideoAnalysisRequest) GetAdditionalFields() *structpb.Struct {
 // GetVideoAnalysisRequest is the request of GetVideoAnalysis.
 type GetVideoAnalysisRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Video analysis id. Required. Documented.
+	// Id of the video analysis. Required. Documented.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -511,9 +518,10 @@ func (x *GetVideoAnalysisRequest) GetId() string {
 // ChatVideoAnalysisRequest is the request of ChatVideoAnalysis.
 type ChatVideoAnalysisRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Video analysis id. Required. Documented.
+	// Id of the video analysis; its status must be completed. Required.
+	// Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Whole conversation so far. 1 to 50 items. Required. Documented.
+	// Whole conversation so far. 1 to 50 messages. Required. Documented.
 	Messages []*VideoAnalysisChatMessage `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -582,39 +590,43 @@ type VideoAnalysis struct {
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "video_analysis". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Compare without regard to case. Final are completed and failed. Documented.
+	// State of the job, in any case; final are completed and failed. Documented.
 	Status *VideoAnalysisStatus `protobuf:"varint,3,opt,name=status,proto3,enum=mavera.v1.VideoAnalysisStatus,oneof" json:"status,omitempty"`
-	// When it was created. Documented.
+	// When it was created; Unix seconds on the wire, though the introduction
+	// speaks of ISO 8601 throughout. Both are read. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
-	// Video url. Documented.
+	// Address of the video; may be null (inferred). Documented.
 	VideoUrl *string `protobuf:"bytes,5,opt,name=video_url,json=videoUrl,proto3,oneof" json:"video_url,omitempty"`
-	// Title. Documented.
+	// Title of the analysis. Documented.
 	Title *string `protobuf:"bytes,6,opt,name=title,proto3,oneof" json:"title,omitempty"`
-	// Brand. Documented.
+	// Brand that is advertised. Documented.
 	Brand *string `protobuf:"bytes,7,opt,name=brand,proto3,oneof" json:"brand,omitempty"`
-	// Product. Documented.
+	// Product that is advertised. Documented.
 	Product *string `protobuf:"bytes,8,opt,name=product,proto3,oneof" json:"product,omitempty"`
-	// Primary intent. Documented.
+	// What the video is meant to do, as given; a free string here. Documented.
 	PrimaryIntent *string `protobuf:"bytes,9,opt,name=primary_intent,json=primaryIntent,proto3,oneof" json:"primary_intent,omitempty"`
-	// Secondary intent. Documented.
+	// What the video is meant to do in the second place; may be null (inferred).
+	// Documented.
 	SecondaryIntent *string `protobuf:"bytes,10,opt,name=secondary_intent,json=secondaryIntent,proto3,oneof" json:"secondary_intent,omitempty"`
-	// Tertiary intent. Documented.
+	// What the video is meant to do in the third place; may be null (inferred).
+	// Documented.
 	TertiaryIntent *string `protobuf:"bytes,11,opt,name=tertiary_intent,json=tertiaryIntent,proto3,oneof" json:"tertiary_intent,omitempty"`
-	// Goal. Documented.
+	// What the video is meant to achieve. Documented.
 	Goal *string `protobuf:"bytes,12,opt,name=goal,proto3,oneof" json:"goal,omitempty"`
-	// Chunk duration. Documented.
+	// Length of a slice in seconds. Documented.
 	ChunkDuration *float64 `protobuf:"fixed64,13,opt,name=chunk_duration,json=chunkDuration,proto3,oneof" json:"chunk_duration,omitempty"`
-	// Frames per chunk. Documented.
+	// Frames sampled per slice. Documented.
 	FramesPerChunk *int32 `protobuf:"varint,14,opt,name=frames_per_chunk,json=framesPerChunk,proto3,oneof" json:"frames_per_chunk,omitempty"`
-	// When it was last changed. Documented.
+	// When it was last changed; Unix seconds on the wire. Documented.
 	UpdatedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=updated_at,json=updatedAt,proto3" json:"updated_at,omitempty"`
-	// Failure reason, a plain string and not the error envelope. Documented.
+	// Reason of a failure; a plain string, not the error envelope. Documented.
 	Error *string `protobuf:"bytes,16,opt,name=error,proto3,oneof" json:"error,omitempty"`
 	// How far the job is. Documented.
 	Progress *VideoAnalysisProgress `protobuf:"bytes,17,opt,name=progress,proto3" json:"progress,omitempty"`
-	// Results. Documented.
+	// Results of the whole video, once completed. Documented.
 	Results *VideoAnalysisResults `protobuf:"bytes,18,opt,name=results,proto3" json:"results,omitempty"`
-	// Per-slice breakdown, beside results. Documented.
+	// Results slice by slice, once completed. The feature page has them as
+	// results.chunks. Documented.
 	Chunks []*VideoAnalysisChunk `protobuf:"bytes,19,rep,name=chunks,proto3" json:"chunks,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -792,13 +804,14 @@ func (x *VideoAnalysis) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// VideoAnalysisChatMessage is part of the messages above. Documented.
+// VideoAnalysisChatMessage is one turn of a conversation about a video. That
+// both fields are required is inferred. Documented.
 type VideoAnalysisChatMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Role. Known values: user; open set. Values (inferred): assistant; open set.
+	// Who speaks. Known values: user. Values (inferred): assistant. Open set.
 	// Documented.
 	Role *string `protobuf:"bytes,1,opt,name=role,proto3,oneof" json:"role,omitempty"`
-	// Length limit not documented. Documented.
+	// What is said; length limit not documented. Documented.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -857,12 +870,12 @@ func (x *VideoAnalysisChatMessage) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// VideoAnalysisProgress is part of the messages above. Documented.
+// VideoAnalysisProgress is how far an analysis is. Documented.
 type VideoAnalysisProgress struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Total chunks. Documented.
+	// Slices in all. Documented.
 	TotalChunks *int32 `protobuf:"varint,1,opt,name=total_chunks,json=totalChunks,proto3,oneof" json:"total_chunks,omitempty"`
-	// Processed chunks. Documented.
+	// Slices done so far. Documented.
 	ProcessedChunks *int32 `protobuf:"varint,2,opt,name=processed_chunks,json=processedChunks,proto3,oneof" json:"processed_chunks,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -921,25 +934,27 @@ func (x *VideoAnalysisProgress) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// VideoAnalysisResults is part of the messages above. Documented.
+// VideoAnalysisResults is what was found about the whole video. Documented.
 type VideoAnalysisResults struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Total chunks. Documented.
+	// Slices in all. Documented.
 	TotalChunks *int32 `protobuf:"varint,1,opt,name=total_chunks,json=totalChunks,proto3,oneof" json:"total_chunks,omitempty"`
-	// Completed at. Documented.
+	// When the analysis was completed; Unix seconds on the wire, may be null
+	// (inferred). Documented.
 	CompletedAt *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=completed_at,json=completedAt,proto3" json:"completed_at,omitempty"`
-	// Metrics. Documented.
+	// Figures of the whole video. The feature page has full_video_metrics
+	// instead. Documented.
 	Metrics *VideoAnalysisFullMetrics `protobuf:"bytes,3,opt,name=metrics,proto3" json:"metrics,omitempty"`
-	// Web insights. Documented.
+	// Findings from the web. Documented.
 	WebInsights []*VideoAnalysisWebInsight `protobuf:"bytes,4,rep,name=web_insights,json=webInsights,proto3" json:"web_insights,omitempty"`
-	// Transcript of the whole video. Documented.
+	// Transcript of the whole video; may be null (inferred). Documented.
 	AggregatedTranscript *string `protobuf:"bytes,5,opt,name=aggregated_transcript,json=aggregatedTranscript,proto3,oneof" json:"aggregated_transcript,omitempty"`
-	// Other spelling of metrics (/features/video-analysis); keys seen:
-	// overall_score, emotional_impact, attention_score, brand_recall_likelihood,
-	// cta_effectiveness. Inferred.
+	// Figures of the whole video as the feature page spells them
+	// (/features/video-analysis); keys seen: overall_score, emotional_impact,
+	// attention_score, brand_recall_likelihood, cta_effectiveness. Inferred.
 	FullVideoMetrics *structpb.Struct `protobuf:"bytes,6,opt,name=full_video_metrics,json=fullVideoMetrics,proto3" json:"full_video_metrics,omitempty"`
-	// Other place of the per-slice breakdown (/features/video-analysis).
-	// Inferred.
+	// Results slice by slice where the feature page has them
+	// (/features/video-analysis). Inferred.
 	Chunks []*VideoAnalysisChunk `protobuf:"bytes,7,rep,name=chunks,proto3" json:"chunks,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1033,18 +1048,20 @@ func (x *VideoAnalysisResults) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// VideoAnalysisChunk is part of the messages above. Documented.
+// VideoAnalysisChunk is what was found about one slice of the video.
+// Documented.
 type VideoAnalysisChunk struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Index. Documented.
+	// Position of the slice. Documented.
 	Index *int32 `protobuf:"varint,1,opt,name=index,proto3,oneof" json:"index,omitempty"`
-	// Offset into the video, seconds (unit inferred). No end_time. Documented.
+	// Offset of the slice into the video in seconds (unit inferred). There is no
+	// end_time. Documented.
 	StartTime *float64 `protobuf:"fixed64,2,opt,name=start_time,json=startTime,proto3,oneof" json:"start_time,omitempty"`
-	// Transcript. Documented.
+	// What is said in the slice; may be null (inferred). Documented.
 	Transcript *string `protobuf:"bytes,3,opt,name=transcript,proto3,oneof" json:"transcript,omitempty"`
-	// Image description. Documented.
+	// What is seen in the slice; may be null (inferred). Documented.
 	ImageDescription *string `protobuf:"bytes,4,opt,name=image_description,json=imageDescription,proto3,oneof" json:"image_description,omitempty"`
-	// Metrics. Documented.
+	// Figures of the slice. Documented.
 	Metrics *VideoAnalysisChunkMetrics `protobuf:"bytes,5,opt,name=metrics,proto3" json:"metrics,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1124,23 +1141,23 @@ func (x *VideoAnalysisChunk) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// VideoAnalysisFullMetrics: Full-video metric groups. Six are free-form
-// objects. Documented.
+// VideoAnalysisFullMetrics are the figures of the whole video in groups. Six
+// groups are free-form objects. Documented.
 type VideoAnalysisFullMetrics struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Emotional. Documented.
+	// Emotional figures; keys not documented. Documented.
 	Emotional *structpb.Struct `protobuf:"bytes,1,opt,name=emotional,proto3" json:"emotional,omitempty"`
-	// Cognitive. Documented.
+	// Cognitive figures; keys not documented. Documented.
 	Cognitive *structpb.Struct `protobuf:"bytes,2,opt,name=cognitive,proto3" json:"cognitive,omitempty"`
-	// Behavioral. Documented.
+	// Behavioural figures; keys not documented. Documented.
 	Behavioral *structpb.Struct `protobuf:"bytes,3,opt,name=behavioral,proto3" json:"behavioral,omitempty"`
-	// Technical. Documented.
+	// Technical figures; keys not documented. Documented.
 	Technical *structpb.Struct `protobuf:"bytes,4,opt,name=technical,proto3" json:"technical,omitempty"`
-	// Platform. Documented.
+	// Figures by platform; keys not documented. Documented.
 	Platform *structpb.Struct `protobuf:"bytes,5,opt,name=platform,proto3" json:"platform,omitempty"`
-	// Risk. Documented.
+	// Figures of risk; keys not documented. Documented.
 	Risk *structpb.Struct `protobuf:"bytes,6,opt,name=risk,proto3" json:"risk,omitempty"`
-	// Ad effectiveness. Documented.
+	// How well the video works as an advertisement. Documented.
 	AdEffectiveness *VideoAnalysisFullMetricsAdEffectiveness `protobuf:"bytes,7,opt,name=ad_effectiveness,json=adEffectiveness,proto3" json:"ad_effectiveness,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1234,16 +1251,16 @@ func (x *VideoAnalysisFullMetrics) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// VideoAnalysisWebInsight is part of the messages above. Documented.
+// VideoAnalysisWebInsight is a finding from the web. Documented.
 type VideoAnalysisWebInsight struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Title. Documented.
+	// Title of the page. Documented.
 	Title *string `protobuf:"bytes,1,opt,name=title,proto3,oneof" json:"title,omitempty"`
-	// Address. Documented.
+	// Address of the page. Documented.
 	Url *string `protobuf:"bytes,2,opt,name=url,proto3,oneof" json:"url,omitempty"`
-	// Snippet. Documented.
+	// Passage of the page. Documented.
 	Snippet *string `protobuf:"bytes,3,opt,name=snippet,proto3,oneof" json:"snippet,omitempty"`
-	// Scale not documented. Documented.
+	// Weight of the finding; scale not documented. Documented.
 	ImpactScore *float64 `protobuf:"fixed64,4,opt,name=impact_score,json=impactScore,proto3,oneof" json:"impact_score,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1316,15 +1333,15 @@ func (x *VideoAnalysisWebInsight) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// VideoAnalysisChunkMetrics: Scores are probably 0 to 100 (range inferred).
-// Documented.
+// VideoAnalysisChunkMetrics are the figures of one slice. Scores probably range
+// from 0 to 100 (inferred). Documented.
 type VideoAnalysisChunkMetrics struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Emotional. Documented.
+	// Emotional figures. Documented.
 	Emotional *VideoAnalysisChunkMetricsEmotional `protobuf:"bytes,1,opt,name=emotional,proto3" json:"emotional,omitempty"`
-	// Cognitive. Documented.
+	// Cognitive figures. Documented.
 	Cognitive *VideoAnalysisChunkMetricsCognitive `protobuf:"bytes,2,opt,name=cognitive,proto3" json:"cognitive,omitempty"`
-	// Behavioral. Documented.
+	// Behavioural figures. Documented.
 	Behavioral *VideoAnalysisChunkMetricsBehavioral `protobuf:"bytes,3,opt,name=behavioral,proto3" json:"behavioral,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1390,13 +1407,13 @@ func (x *VideoAnalysisChunkMetrics) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// VideoAnalysisFullMetricsAdEffectiveness is part of the messages above.
-// Documented.
+// VideoAnalysisFullMetricsAdEffectiveness is how well the video works as an
+// advertisement. Documented.
 type VideoAnalysisFullMetricsAdEffectiveness struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Scale not documented. Documented.
+	// Score of the video; scale not documented. Documented.
 	Score *float64 `protobuf:"fixed64,1,opt,name=score,proto3,oneof" json:"score,omitempty"`
-	// Explanation. Documented.
+	// Reason of the score. Documented.
 	Explanation *string `protobuf:"bytes,2,opt,name=explanation,proto3,oneof" json:"explanation,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1455,16 +1472,17 @@ func (x *VideoAnalysisFullMetricsAdEffectiveness) GetAdditionalFields() *structp
 	return nil
 }
 
-// VideoAnalysisChunkMetricsEmotional is part of the messages above. Documented.
+// VideoAnalysisChunkMetricsEmotional are the emotional figures of a slice.
+// Documented.
 type VideoAnalysisChunkMetricsEmotional struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Primary emotional tone. Documented.
+	// Main emotion, a word; values not documented. Documented.
 	PrimaryEmotionalTone *string `protobuf:"bytes,1,opt,name=primary_emotional_tone,json=primaryEmotionalTone,proto3,oneof" json:"primary_emotional_tone,omitempty"`
-	// Emotional intensity score. Documented.
+	// Strength of the emotion. Range 0 to 100 (inferred). Documented.
 	EmotionalIntensityScore *float64 `protobuf:"fixed64,2,opt,name=emotional_intensity_score,json=emotionalIntensityScore,proto3,oneof" json:"emotional_intensity_score,omitempty"`
-	// Mood congruence score. Documented.
+	// How well the mood fits. Range 0 to 100 (inferred). Documented.
 	MoodCongruenceScore *float64 `protobuf:"fixed64,3,opt,name=mood_congruence_score,json=moodCongruenceScore,proto3,oneof" json:"mood_congruence_score,omitempty"`
-	// Emotional trust index. Documented.
+	// Trust that the slice evokes. Range 0 to 100 (inferred). Documented.
 	EmotionalTrustIndex *float64 `protobuf:"fixed64,4,opt,name=emotional_trust_index,json=emotionalTrustIndex,proto3,oneof" json:"emotional_trust_index,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1537,16 +1555,17 @@ func (x *VideoAnalysisChunkMetricsEmotional) GetAdditionalFields() *structpb.Str
 	return nil
 }
 
-// VideoAnalysisChunkMetricsCognitive is part of the messages above. Documented.
+// VideoAnalysisChunkMetricsCognitive are the cognitive figures of a slice.
+// Documented.
 type VideoAnalysisChunkMetricsCognitive struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Message clarity score. Documented.
+	// How clear the message is. Range 0 to 100 (inferred). Documented.
 	MessageClarityScore *float64 `protobuf:"fixed64,1,opt,name=message_clarity_score,json=messageClarityScore,proto3,oneof" json:"message_clarity_score,omitempty"`
-	// Recall probability index. Documented.
+	// How likely the slice is remembered. Range 0 to 100 (inferred). Documented.
 	RecallProbabilityIndex *float64 `protobuf:"fixed64,2,opt,name=recall_probability_index,json=recallProbabilityIndex,proto3,oneof" json:"recall_probability_index,omitempty"`
-	// Cognitive load estimate. Documented.
+	// Effort that the slice asks for. Range 0 to 100 (inferred). Documented.
 	CognitiveLoadEstimate *float64 `protobuf:"fixed64,3,opt,name=cognitive_load_estimate,json=cognitiveLoadEstimate,proto3,oneof" json:"cognitive_load_estimate,omitempty"`
-	// Brand attribution confidence. Documented.
+	// How surely the brand is recognised. Range 0 to 100 (inferred). Documented.
 	BrandAttributionConfidence *float64 `protobuf:"fixed64,4,opt,name=brand_attribution_confidence,json=brandAttributionConfidence,proto3,oneof" json:"brand_attribution_confidence,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -1619,15 +1638,15 @@ func (x *VideoAnalysisChunkMetricsCognitive) GetAdditionalFields() *structpb.Str
 	return nil
 }
 
-// VideoAnalysisChunkMetricsBehavioral is part of the messages above.
+// VideoAnalysisChunkMetricsBehavioral are the behavioural figures of a slice.
 // Documented.
 type VideoAnalysisChunkMetricsBehavioral struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Intent to act score. Documented.
+	// Wish to act. Range 0 to 100 (inferred). Documented.
 	IntentToActScore *float64 `protobuf:"fixed64,1,opt,name=intent_to_act_score,json=intentToActScore,proto3,oneof" json:"intent_to_act_score,omitempty"`
-	// Retention behavior index. Documented.
+	// How well viewers are kept. Range 0 to 100 (inferred). Documented.
 	RetentionBehaviorIndex *float64 `protobuf:"fixed64,2,opt,name=retention_behavior_index,json=retentionBehaviorIndex,proto3,oneof" json:"retention_behavior_index,omitempty"`
-	// Click through probability. Documented.
+	// How likely a click is. Range 0 to 100 (inferred). Documented.
 	ClickThroughProbability *float64 `protobuf:"fixed64,3,opt,name=click_through_probability,json=clickThroughProbability,proto3,oneof" json:"click_through_probability,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

@@ -37,6 +37,7 @@ type VideoAnalysesServiceClient interface {
 	//
 	// GET /video-analyses. Documented
 	// (/api-reference/video-analysis/list-video-analyses). Credits: 0 (inferred).
+	// Paged by page_size and page_token.
 	ListVideoAnalyses(ctx context.Context, in *ListVideoAnalysesRequest, opts ...grpc.CallOption) (*ListVideoAnalysesResponse, error)
 	// Queue an asynchronous analysis of one video.
 	//
@@ -45,8 +46,9 @@ type VideoAnalysesServiceClient interface {
 	// Latency: 2-10 min as a job. Cap: 3 running jobs per key. Not idempotent: a
 	// repeat may create and bill twice. Poll GetVideoAnalysis for the outcome.
 	//
-	// Up to 2 GB; MP4 and MOV are named; clips of 15-60 s are advised for a
-	// start.
+	// By length: under 30 s 100-150 credits, 30 s to 1 min 150-250, 1-3 min
+	// 200-350 or 250-400 by page, longer 400 and more. Files up to 2 GB; MP4 and
+	// MOV are named; clips of 15-60 s are advised for a start.
 	CreateVideoAnalysis(ctx context.Context, in *CreateVideoAnalysisRequest, opts ...grpc.CallOption) (*VideoAnalysis, error)
 	// Read one analysis: state, progress and, once completed, metrics and chunks.
 	//
@@ -59,9 +61,10 @@ type VideoAnalysesServiceClient interface {
 	// (/api-reference/video-analysis/chat-about-video-analysis). Credits: 1-5
 	// (inferred). Not idempotent: a repeat may create and bill twice.
 	//
-	// The same object as POST /responses. The client sends the whole message
-	// history each time (1-50 messages); no thread id. Status completed; the
-	// error otherwise is not documented.
+	// Needs an analysis that is completed; the error otherwise is not documented.
+	// Stateless: no thread id, the client sends the whole conversation each time.
+	// The answer is a Response; an older copy of the page has a chat.completion,
+	// whose keys are then in additional_fields.
 	ChatVideoAnalysis(ctx context.Context, in *ChatVideoAnalysisRequest, opts ...grpc.CallOption) (*Response, error)
 }
 
@@ -125,6 +128,7 @@ type VideoAnalysesServiceServer interface {
 	//
 	// GET /video-analyses. Documented
 	// (/api-reference/video-analysis/list-video-analyses). Credits: 0 (inferred).
+	// Paged by page_size and page_token.
 	ListVideoAnalyses(context.Context, *ListVideoAnalysesRequest) (*ListVideoAnalysesResponse, error)
 	// Queue an asynchronous analysis of one video.
 	//
@@ -133,8 +137,9 @@ type VideoAnalysesServiceServer interface {
 	// Latency: 2-10 min as a job. Cap: 3 running jobs per key. Not idempotent: a
 	// repeat may create and bill twice. Poll GetVideoAnalysis for the outcome.
 	//
-	// Up to 2 GB; MP4 and MOV are named; clips of 15-60 s are advised for a
-	// start.
+	// By length: under 30 s 100-150 credits, 30 s to 1 min 150-250, 1-3 min
+	// 200-350 or 250-400 by page, longer 400 and more. Files up to 2 GB; MP4 and
+	// MOV are named; clips of 15-60 s are advised for a start.
 	CreateVideoAnalysis(context.Context, *CreateVideoAnalysisRequest) (*VideoAnalysis, error)
 	// Read one analysis: state, progress and, once completed, metrics and chunks.
 	//
@@ -147,9 +152,10 @@ type VideoAnalysesServiceServer interface {
 	// (/api-reference/video-analysis/chat-about-video-analysis). Credits: 1-5
 	// (inferred). Not idempotent: a repeat may create and bill twice.
 	//
-	// The same object as POST /responses. The client sends the whole message
-	// history each time (1-50 messages); no thread id. Status completed; the
-	// error otherwise is not documented.
+	// Needs an analysis that is completed; the error otherwise is not documented.
+	// Stateless: no thread id, the client sends the whole conversation each time.
+	// The answer is a Response; an older copy of the page has a chat.completion,
+	// whose keys are then in additional_fields.
 	ChatVideoAnalysis(context.Context, *ChatVideoAnalysisRequest) (*Response, error)
 	mustEmbedUnimplementedVideoAnalysesServiceServer()
 }

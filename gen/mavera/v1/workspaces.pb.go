@@ -31,8 +31,8 @@ const (
 type WorkspaceType int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	WorkspaceType_WORKSPACE_TYPE_UNSPECIFIED WorkspaceType = 0
 	// "enterprise".
 	WorkspaceType_WORKSPACE_TYPE_ENTERPRISE WorkspaceType = 1
@@ -93,8 +93,8 @@ func (WorkspaceType) EnumDescriptor() ([]byte, []int) {
 type WorkspaceRole int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	WorkspaceRole_WORKSPACE_ROLE_UNSPECIFIED WorkspaceRole = 0
 	// "owner".
 	WorkspaceRole_WORKSPACE_ROLE_OWNER WorkspaceRole = 1
@@ -171,8 +171,8 @@ func (WorkspaceRole) EnumDescriptor() ([]byte, []int) {
 type WorkspaceInvitationStatus int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	WorkspaceInvitationStatus_WORKSPACE_INVITATION_STATUS_UNSPECIFIED WorkspaceInvitationStatus = 0
 	// "pending".
 	WorkspaceInvitationStatus_WORKSPACE_INVITATION_STATUS_PENDING WorkspaceInvitationStatus = 1
@@ -233,8 +233,8 @@ func (WorkspaceInvitationStatus) EnumDescriptor() ([]byte, []int) {
 type WorkspaceMemberStatus int32
 
 const (
-	// Not said, or a word unknown to this version of the gateway: then the word is in
-	// additional_fields under the name of the field.
+	// Not said, or a word unknown to this version of the gateway: then the word
+	// is in additional_fields under the name of the field.
 	WorkspaceMemberStatus_WORKSPACE_MEMBER_STATUS_UNSPECIFIED WorkspaceMemberStatus = 0
 	// "active".
 	WorkspaceMemberStatus_WORKSPACE_MEMBER_STATUS_ACTIVE WorkspaceMemberStatus = 1
@@ -286,9 +286,10 @@ func (WorkspaceMemberStatus) EnumDescriptor() ([]byte, []int) {
 // ListWorkspacesRequest is the request of ListWorkspaces.
 type ListWorkspacesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// By name. The pages describe the filter; its name is inferred. Inferred.
+	// Text to match with the name. The pages describe the filter; its name is
+	// inferred. Inferred.
 	Search *string `protobuf:"bytes,1,opt,name=search,proto3,oneof" json:"search,omitempty"`
-	// Add members to each row. Default false. Documented.
+	// Whether each row carries its members. Default false. Documented.
 	IncludeMembers *bool `protobuf:"varint,2,opt,name=include_members,json=includeMembers,proto3,oneof" json:"include_members,omitempty"`
 	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
 	// lowered. Documented.
@@ -434,17 +435,17 @@ func (x *ListWorkspacesResponse) GetAdditionalFields() *structpb.Struct {
 // CreateWorkspaceRequest is the request of CreateWorkspace.
 type CreateWorkspaceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Name. 1 to 100 characters. Required. Documented.
+	// Name of the workspace. 1 to 100 characters. Required. Documented.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Kind. Default user. Documented.
+	// Kind of workspace. Default user. Documented.
 	Type *WorkspaceType `protobuf:"varint,2,opt,name=type,proto3,enum=mavera.v1.WorkspaceType,oneof" json:"type,omitempty"`
-	// Image. Documented.
+	// Address of an image, a URI. Documented.
 	Image *string `protobuf:"bytes,3,opt,name=image,proto3,oneof" json:"image,omitempty"`
-	// Alert threshold in credits. Documented.
+	// Credits at which an alert is raised. Documented.
 	BudgetAlert *int64 `protobuf:"varint,4,opt,name=budget_alert,json=budgetAlert,proto3,oneof" json:"budget_alert,omitempty"`
-	// Credit ceiling. Documented.
+	// Ceiling in credits; past it calls get 402 budget_exceeded. Documented.
 	UsageLimit *int64 `protobuf:"varint,5,opt,name=usage_limit,json=usageLimit,proto3,oneof" json:"usage_limit,omitempty"`
-	// Billing email. Documented.
+	// Email address for bills. Documented.
 	BillingEmail *string `protobuf:"bytes,6,opt,name=billing_email,json=billingEmail,proto3,oneof" json:"billing_email,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -535,7 +536,7 @@ func (x *CreateWorkspaceRequest) GetAdditionalFields() *structpb.Struct {
 // GetWorkspaceRequest is the request of GetWorkspace.
 type GetWorkspaceRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Workspace id. Required. Documented.
+	// Id of the workspace. Required. Documented.
 	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -581,13 +582,14 @@ func (x *GetWorkspaceRequest) GetId() string {
 // ListWorkspaceMembersRequest is the request of ListWorkspaceMembers.
 type ListWorkspaceMembersRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Workspace id. Required. Documented.
+	// Id of the workspace. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Only this role. Documented.
+	// Role; only members with it. Documented.
 	Role *WorkspaceRole `protobuf:"varint,2,opt,name=role,proto3,enum=mavera.v1.WorkspaceRole,oneof" json:"role,omitempty"`
-	// By email. The pages describe the filter; its name is inferred. Inferred.
+	// Text to match with the email address. The pages describe the filter; its
+	// name is inferred. Inferred.
 	Search *string `protobuf:"bytes,3,opt,name=search,proto3,oneof" json:"search,omitempty"`
-	// Add open invitations. Default true. Documented.
+	// Whether open invitations are added. Default true. Documented.
 	IncludePending *bool `protobuf:"varint,4,opt,name=include_pending,json=includePending,proto3,oneof" json:"include_pending,omitempty"`
 	// Rows per page (AIP-158). Default 50, at most 100; a larger value is
 	// lowered. Documented.
@@ -671,7 +673,7 @@ func (x *ListWorkspaceMembersRequest) GetPageToken() string {
 	return ""
 }
 
-// ListWorkspaceMembersResponse is one page.
+// ListWorkspaceMembersResponse is one page of members, with open invitations.
 type ListWorkspaceMembersResponse struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Rows of the page.
@@ -680,13 +682,13 @@ type ListWorkspaceMembersResponse struct {
 	NextPageToken string `protobuf:"bytes,2,opt,name=next_page_token,json=nextPageToken,proto3" json:"next_page_token,omitempty"`
 	// Rows of the whole list; absent when the upstream does not say.
 	TotalSize *int32 `protobuf:"varint,3,opt,name=total_size,json=totalSize,proto3,oneof" json:"total_size,omitempty"`
-	// Workspace it belongs to. Documented.
+	// Id of the workspace. Documented.
 	WorkspaceId *string `protobuf:"bytes,4,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Only with include_pending=true. Documented.
+	// Open invitations; only when include_pending is true. Documented.
 	PendingInvitations []*WorkspaceInvitation `protobuf:"bytes,5,rep,name=pending_invitations,json=pendingInvitations,proto3" json:"pending_invitations,omitempty"`
-	// The owner included. Documented.
+	// Members in all, the owner included. Documented.
 	TotalMembers *int32 `protobuf:"varint,6,opt,name=total_members,json=totalMembers,proto3,oneof" json:"total_members,omitempty"`
-	// Total pending. Documented.
+	// Open invitations in all. Documented.
 	TotalPending *int32 `protobuf:"varint,7,opt,name=total_pending,json=totalPending,proto3,oneof" json:"total_pending,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -783,11 +785,12 @@ func (x *ListWorkspaceMembersResponse) GetAdditionalFields() *structpb.Struct {
 // InviteWorkspaceMemberRequest is the request of InviteWorkspaceMember.
 type InviteWorkspaceMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Workspace id. Required. Documented.
+	// Id of the workspace. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// Email address. Required. Documented.
+	// Email address of the invited person. Required. Documented.
 	Email string `protobuf:"bytes,2,opt,name=email,proto3" json:"email,omitempty"`
-	// Owner is refused although the enum lists it. Default viewer. Documented.
+	// Role that the invited person gets. Default viewer. The upstream refuses
+	// owner although its set lists it. Documented.
 	Role *WorkspaceRole `protobuf:"varint,3,opt,name=role,proto3,enum=mavera.v1.WorkspaceRole,oneof" json:"role,omitempty"`
 	// Further keys of the JSON body. A key that names a field above is sent while
 	// that field is unset, and refused when both are set.
@@ -857,11 +860,13 @@ func (x *InviteWorkspaceMemberRequest) GetAdditionalFields() *structpb.Struct {
 // UpdateWorkspaceMemberRequest is the request of UpdateWorkspaceMember.
 type UpdateWorkspaceMemberRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// Workspace id. Required. Documented.
+	// Id of the workspace. Required. Documented.
 	Id string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	// User id of the member. Required. Documented.
+	// User id of the member; userId in the path of the contract. Required.
+	// Documented.
 	UserId string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3" json:"user_id,omitempty"`
-	// Owner is refused although the enum lists it. Required. Documented.
+	// New role. The upstream refuses owner although its set lists it. Required.
+	// Documented.
 	Role WorkspaceRole `protobuf:"varint,3,opt,name=role,proto3,enum=mavera.v1.WorkspaceRole" json:"role,omitempty"`
 	// Fields to change (AIP-134). Absent: the fields that are set. Present:
 	// exactly the fields named here: set ones to their value, unset ones to null,
@@ -939,36 +944,37 @@ func (x *UpdateWorkspaceMemberRequest) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// Workspace is part of the messages above. Documented.
+// Workspace is a workspace as the caller sees it. Documented.
 type Workspace struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Usually starts with ws_. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "workspace". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Name. Documented.
+	// Name of the workspace. Documented.
 	Name *string `protobuf:"bytes,3,opt,name=name,proto3,oneof" json:"name,omitempty"`
-	// Image URL. Documented.
+	// Address of an image; may be null. Documented.
 	Image *string `protobuf:"bytes,4,opt,name=image,proto3,oneof" json:"image,omitempty"`
-	// Kind. Documented.
+	// Kind of workspace. Documented.
 	Type *WorkspaceType `protobuf:"varint,5,opt,name=type,proto3,enum=mavera.v1.WorkspaceType,oneof" json:"type,omitempty"`
-	// Role of the caller. Documented.
+	// Role of the calling user. Documented.
 	Role *WorkspaceRole `protobuf:"varint,6,opt,name=role,proto3,enum=mavera.v1.WorkspaceRole,oneof" json:"role,omitempty"`
-	// Is owner. Documented.
+	// Whether the calling user owns it. Documented.
 	IsOwner *bool `protobuf:"varint,7,opt,name=is_owner,json=isOwner,proto3,oneof" json:"is_owner,omitempty"`
-	// The owner included. Documented.
+	// Members in all, the owner included. Documented.
 	MemberCount *int32 `protobuf:"varint,8,opt,name=member_count,json=memberCount,proto3,oneof" json:"member_count,omitempty"`
-	// Project count. Documented.
+	// Projects in the workspace. Documented.
 	ProjectCount *int32 `protobuf:"varint,9,opt,name=project_count,json=projectCount,proto3,oneof" json:"project_count,omitempty"`
-	// Thread count. Documented.
+	// Threads in the workspace. Documented.
 	ThreadCount *int32 `protobuf:"varint,10,opt,name=thread_count,json=threadCount,proto3,oneof" json:"thread_count,omitempty"`
-	// Credit level that triggers an alert. Documented.
+	// Credits at which an alert is raised; may be null (inferred). Documented.
 	BudgetAlert *int64 `protobuf:"varint,11,opt,name=budget_alert,json=budgetAlert,proto3,oneof" json:"budget_alert,omitempty"`
-	// Credit ceiling; past it calls get 402 budget_exceeded. Documented.
+	// Ceiling in credits; past it calls get 402 budget_exceeded. May be null
+	// (inferred). Documented.
 	UsageLimit *int64 `protobuf:"varint,12,opt,name=usage_limit,json=usageLimit,proto3,oneof" json:"usage_limit,omitempty"`
-	// Billing email. Documented.
+	// Email address for bills; may be null (inferred). Documented.
 	BillingEmail *string `protobuf:"bytes,13,opt,name=billing_email,json=billingEmail,proto3,oneof" json:"billing_email,omitempty"`
-	// Only with include_members=true. Documented.
+	// Members; only when include_members is true. Documented.
 	Members []*WorkspaceMember `protobuf:"bytes,14,rep,name=members,proto3" json:"members,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,15,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -1129,24 +1135,24 @@ func (x *Workspace) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// WorkspaceInvitation is part of the messages above. Documented.
+// WorkspaceInvitation is an invitation to a workspace. Documented.
 type WorkspaceInvitation struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id, an opaque string. Documented.
 	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
 	// Kind of object: "workspace.invitation". Documented.
 	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// Workspace it belongs to. Documented.
+	// Id of the workspace. Documented.
 	WorkspaceId *string `protobuf:"bytes,3,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
-	// Email address. Documented.
+	// Email address of the invited person. Documented.
 	Email *string `protobuf:"bytes,4,opt,name=email,proto3,oneof" json:"email,omitempty"`
-	// Role. Documented.
+	// Role that the invited person gets. Documented.
 	Role *WorkspaceRole `protobuf:"varint,5,opt,name=role,proto3,enum=mavera.v1.WorkspaceRole,oneof" json:"role,omitempty"`
-	// State. Documented.
+	// What became of the invitation. Documented.
 	Status *WorkspaceInvitationStatus `protobuf:"varint,6,opt,name=status,proto3,enum=mavera.v1.WorkspaceInvitationStatus,oneof" json:"status,omitempty"`
-	// Invited by. Documented.
+	// Who sent the invitation; form not documented. Documented.
 	InvitedBy *string `protobuf:"bytes,7,opt,name=invited_by,json=invitedBy,proto3,oneof" json:"invited_by,omitempty"`
-	// Expires at. Documented.
+	// When the invitation expires. Documented.
 	ExpiresAt *timestamppb.Timestamp `protobuf:"bytes,8,opt,name=expires_at,json=expiresAt,proto3" json:"expires_at,omitempty"`
 	// When it was created. Documented.
 	CreatedAt *timestamppb.Timestamp `protobuf:"bytes,9,opt,name=created_at,json=createdAt,proto3" json:"created_at,omitempty"`
@@ -1256,20 +1262,20 @@ func (x *WorkspaceInvitation) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// WorkspaceMember is part of the messages above. Documented.
+// WorkspaceMember is a member of a workspace. Documented.
 type WorkspaceMember struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Kind of object: "workspace.member". Documented.
 	Object *string `protobuf:"bytes,1,opt,name=object,proto3,oneof" json:"object,omitempty"`
-	// User id. Documented.
+	// User id of the member, an opaque string. Documented.
 	UserId *string `protobuf:"bytes,2,opt,name=user_id,json=userId,proto3,oneof" json:"user_id,omitempty"`
-	// Email address. Documented.
+	// Email address of the member. Documented.
 	Email *string `protobuf:"bytes,3,opt,name=email,proto3,oneof" json:"email,omitempty"`
-	// Role. Documented.
+	// Role of the member. Documented.
 	Role *WorkspaceRole `protobuf:"varint,4,opt,name=role,proto3,enum=mavera.v1.WorkspaceRole,oneof" json:"role,omitempty"`
-	// State. Documented.
+	// Whether the member has joined. Documented.
 	Status *WorkspaceMemberStatus `protobuf:"varint,5,opt,name=status,proto3,enum=mavera.v1.WorkspaceMemberStatus,oneof" json:"status,omitempty"`
-	// Joined at. Documented.
+	// When the member joined. Documented.
 	JoinedAt *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=joined_at,json=joinedAt,proto3" json:"joined_at,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

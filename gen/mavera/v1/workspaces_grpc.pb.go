@@ -36,14 +36,14 @@ type WorkspacesServiceClient interface {
 	// List the workspaces the caller owns or belongs to.
 	//
 	// GET /workspaces. Documented (/api-reference/workspaces/list-workspaces).
-	// Credits: 0 (inferred).
+	// Credits: 0 (inferred). Paged by page_size and page_token.
 	ListWorkspaces(ctx context.Context, in *ListWorkspacesRequest, opts ...grpc.CallOption) (*ListWorkspacesResponse, error)
 	// Create a workspace.
 	//
 	// POST /workspaces. Documented (/api-reference/workspaces/create-workspace).
 	// Credits: 0 (inferred). Not idempotent: a repeat may create twice.
 	//
-	// An active subscription.
+	// Needs an active subscription.
 	CreateWorkspace(ctx context.Context, in *CreateWorkspaceRequest, opts ...grpc.CallOption) (*Workspace, error)
 	// Read one workspace.
 	//
@@ -54,6 +54,7 @@ type WorkspacesServiceClient interface {
 	//
 	// GET /workspaces/{id}/members. Documented
 	// (/api-reference/workspaces/list-workspace-members). Credits: 0 (inferred).
+	// Paged by page_size and page_token.
 	ListWorkspaceMembers(ctx context.Context, in *ListWorkspaceMembersRequest, opts ...grpc.CallOption) (*ListWorkspaceMembersResponse, error)
 	// Invite someone by email.
 	//
@@ -61,8 +62,8 @@ type WorkspacesServiceClient interface {
 	// (/api-reference/workspaces/invite-member). Credits: 0 (inferred). Not
 	// idempotent: a repeat may create twice.
 	//
-	// Owners and managers only; the role owner is refused. An invitation, not a
-	// member.
+	// Owners and managers only; the role owner is refused. Answers an invitation,
+	// not a member.
 	InviteWorkspaceMember(ctx context.Context, in *InviteWorkspaceMemberRequest, opts ...grpc.CallOption) (*WorkspaceInvitation, error)
 	// Change the role of a member.
 	//
@@ -150,14 +151,14 @@ type WorkspacesServiceServer interface {
 	// List the workspaces the caller owns or belongs to.
 	//
 	// GET /workspaces. Documented (/api-reference/workspaces/list-workspaces).
-	// Credits: 0 (inferred).
+	// Credits: 0 (inferred). Paged by page_size and page_token.
 	ListWorkspaces(context.Context, *ListWorkspacesRequest) (*ListWorkspacesResponse, error)
 	// Create a workspace.
 	//
 	// POST /workspaces. Documented (/api-reference/workspaces/create-workspace).
 	// Credits: 0 (inferred). Not idempotent: a repeat may create twice.
 	//
-	// An active subscription.
+	// Needs an active subscription.
 	CreateWorkspace(context.Context, *CreateWorkspaceRequest) (*Workspace, error)
 	// Read one workspace.
 	//
@@ -168,6 +169,7 @@ type WorkspacesServiceServer interface {
 	//
 	// GET /workspaces/{id}/members. Documented
 	// (/api-reference/workspaces/list-workspace-members). Credits: 0 (inferred).
+	// Paged by page_size and page_token.
 	ListWorkspaceMembers(context.Context, *ListWorkspaceMembersRequest) (*ListWorkspaceMembersResponse, error)
 	// Invite someone by email.
 	//
@@ -175,8 +177,8 @@ type WorkspacesServiceServer interface {
 	// (/api-reference/workspaces/invite-member). Credits: 0 (inferred). Not
 	// idempotent: a repeat may create twice.
 	//
-	// Owners and managers only; the role owner is refused. An invitation, not a
-	// member.
+	// Owners and managers only; the role owner is refused. Answers an invitation,
+	// not a member.
 	InviteWorkspaceMember(context.Context, *InviteWorkspaceMemberRequest) (*WorkspaceInvitation, error)
 	// Change the role of a member.
 	//
