@@ -94,13 +94,23 @@ func given(message proto.Message, violation *protovalidate.Violation) bool {
 		}
 	}
 	extra := parent.Descriptor().Fields().ByName("additional_fields")
-	if extra == nil || violation.FieldDescriptor == nil {
+	if extra == nil || len(elements) == 0 {
 		return false
 	}
 	fields, ok := parent.Get(extra).Message().Interface().(*structpb.Struct)
 	if !ok {
 		return false
 	}
-	_, has := fields.GetFields()[transcode.JSONKey(violation.FieldDescriptor)]
-	return has
+	name := protoreflect.Name(elements[len(elements)-1].GetFieldName())
+	if fd := parent.Descriptor().Fields().ByName(name); fd != nil {
+		return fields.GetFields()[transcode.JSONKey(fd)] != nil
+	}
+	// Of a oneof any member will do.
+	oneof := parent.Descriptor().Oneofs().ByName(name)
+	for i := 0; oneof != nil && i < oneof.Fields().Len(); i++ {
+		if fields.GetFields()[transcode.JSONKey(oneof.Fields().Get(i))] != nil {
+			return true
+		}
+	}
+	return false
 }

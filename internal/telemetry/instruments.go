@@ -60,12 +60,12 @@ func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 	return &Instruments{unmodelledFields: unmodelledFields, creditsUsed: creditsUsed}, nil
 }
 
-// AddUnmodelledField counts one field of an answer that the proto of the RPC
-// does not model. It adds to mavera.gateway.unmodelled_fields (counter, unit
+// AddUnmodelledField counts how often an answer held a field that the proto of
+// the RPC does not model. It adds to mavera.gateway.unmodelled_fields (counter, unit
 // {field}; attributes rpc, field and kind), on /metrics
 // mavera_gateway_unmodelled_fields_total.
-func (i *Instruments) AddUnmodelledField(ctx context.Context, rpc, field, kind string) {
-	i.unmodelledFields.Add(ctx, 1, metric.WithAttributes(RPCKey.String(rpc), FieldKey.String(field), KindKey.String(kind)))
+func (i *Instruments) AddUnmodelledField(ctx context.Context, rpc, field, kind string, count int) {
+	i.unmodelledFields.Add(ctx, int64(count), metric.WithAttributes(RPCKey.String(rpc), FieldKey.String(field), KindKey.String(kind)))
 }
 
 // AddCredits counts the credits that an answer reports as used; a number below

@@ -81,8 +81,8 @@ func TestMetricsPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	instruments.AddUnmodelledField(t.Context(), "mavera.v1.PersonasService/GetPersona", "data.tags", "field")
-	instruments.AddUnmodelledField(t.Context(), "mavera.v1.PersonasService/GetPersona", "data.tags", "field")
+	instruments.AddUnmodelledField(t.Context(), "mavera.v1.PersonasService/GetPersona", "data.tags", "field", 1)
+	instruments.AddUnmodelledField(t.Context(), "mavera.v1.PersonasService/GetPersona", "data.tags", "field", 1)
 	instruments.AddCredits(t.Context(), "mave", 12.5)
 	instruments.AddCredits(t.Context(), "mave", -1)
 
@@ -112,7 +112,7 @@ func TestUnmodelledFieldsAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for i := range cardinalityLimit + 500 {
-		instruments.AddUnmodelledField(t.Context(), "rpc", strings.Repeat("a", i), "field")
+		instruments.AddUnmodelledField(t.Context(), "rpc", strings.Repeat("a", i), "field", 1)
 	}
 	lines := scrape(t, telemetry, "mavera_gateway_unmodelled_fields_total")
 	if len(lines) != cardinalityLimit || !slices.Contains(lines, `mavera_gateway_unmodelled_fields_total{otel_metric_overflow="true"} 501`) {

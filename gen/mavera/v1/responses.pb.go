@@ -2164,7 +2164,7 @@ type ResponseFunctionCallOutput struct {
 	CallId string `protobuf:"bytes,1,opt,name=call_id,json=callId,proto3" json:"call_id,omitempty"`
 	// Result as a string; JSON text for structures. Required. Documented; its
 	// type is inferred.
-	Output string `protobuf:"bytes,2,opt,name=output,proto3" json:"output,omitempty"`
+	Output *string `protobuf:"bytes,2,opt,name=output,proto3,oneof" json:"output,omitempty"`
 	// Further keys of the JSON object.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
 	unknownFields    protoimpl.UnknownFields
@@ -2209,8 +2209,8 @@ func (x *ResponseFunctionCallOutput) GetCallId() string {
 }
 
 func (x *ResponseFunctionCallOutput) GetOutput() string {
-	if x != nil {
-		return x.Output
+	if x != nil && x.Output != nil {
+		return *x.Output
 	}
 	return ""
 }
@@ -3114,11 +3114,12 @@ const file_mavera_v1_responses_proto_rawDesc = "" +
 	"\x05_nameB\f\n" +
 	"\n" +
 	"_argumentsB\t\n" +
-	"\a_status\"\xa3\x01\n" +
+	"\a_status\"\xb3\x01\n" +
 	"\x1aResponseFunctionCallOutput\x12\x1f\n" +
-	"\acall_id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06callId\x12\x1e\n" +
-	"\x06output\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06output\x12D\n" +
-	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFields\"{\n" +
+	"\acall_id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x06callId\x12#\n" +
+	"\x06output\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01H\x00R\x06output\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\t\n" +
+	"\a_output\"{\n" +
 	"\x11ResponseInputText\x12\x17\n" +
 	"\x04text\x18\x01 \x01(\tH\x00R\x04text\x88\x01\x01\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\a\n" +
@@ -3406,6 +3407,7 @@ func file_mavera_v1_responses_proto_init() {
 		(*ResponseOutputContent_Refusal)(nil),
 	}
 	file_mavera_v1_responses_proto_msgTypes[18].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[19].OneofWrappers = []any{}
 	file_mavera_v1_responses_proto_msgTypes[20].OneofWrappers = []any{}
 	file_mavera_v1_responses_proto_msgTypes[21].OneofWrappers = []any{}
 	file_mavera_v1_responses_proto_msgTypes[22].OneofWrappers = []any{}
