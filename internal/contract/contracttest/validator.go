@@ -297,3 +297,15 @@ func mediaType(header string) string {
 	media, _, _ := strings.Cut(header, ";")
 	return strings.ToLower(strings.TrimSpace(media))
 }
+
+// Family is the family that x-gateway of the operation names.
+func (o *Operation) Family() string {
+	hints, _ := o.spec.Extensions["x-gateway"].(map[string]any)
+	family, _ := hints["family"].(string)
+	return family
+}
+
+// Declares reports whether the contract names a status for the operation.
+func (o *Operation) Declares(status int) bool {
+	return o.spec.Responses.Value(fmt.Sprint(status)) != nil
+}
