@@ -35,6 +35,7 @@ type call struct {
 	caller    string
 	start     time.Time
 	metadata  metadata.MD
+	request   *transcode.Request // once validated
 
 	attempts   int
 	waited     time.Duration

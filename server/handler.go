@@ -2,14 +2,12 @@ package server
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net"
 	"sync"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
-	"google.golang.org/protobuf/proto"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
@@ -41,16 +39,11 @@ func (h *handler) register(server *grpc.Server, plans []*transcode.Plan) {
 	}
 }
 
-// method adapts one plan to gRPC.
+// method adapts one plan to gRPC. The chain has translated the request by the
+// time it gets to serve.
 func (h *handler) method(p *transcode.Plan) grpc.MethodHandler {
 	info := &grpc.UnaryServerInfo{Server: h, FullMethod: p.Procedure}
-	serve := func(ctx context.Context, in any) (any, error) {
-		message, ok := in.(proto.Message)
-		if !ok {
-			return nil, errors.New("the request is no protobuf message")
-		}
-		return h.serve(ctx, p, message)
-	}
+	serve := func(ctx context.Context, _ any) (any, error) { return h.serve(ctx, callOf(ctx)) }
 	return func(_ any, ctx context.Context, decode func(any) error, chain grpc.UnaryServerInterceptor) (any, error) {
 		in := p.NewInput()
 		if err := decode(in); err != nil {
@@ -61,20 +54,11 @@ func (h *handler) method(p *transcode.Plan) grpc.MethodHandler {
 }
 
 // serve makes exactly one exchange with Mavera.
-func (h *handler) serve(ctx context.Context, p *transcode.Plan, in proto.Message) (any, error) {
-	c := callOf(ctx)
-	request, err := p.Request(in)
-	if err != nil {
-		invalid := (*transcode.InvalidRequestError)(nil)
-		if errors.As(err, &invalid) {
-			return nil, mavera.NewFailure(mavera.InvalidRequest, err, invalid.Violations...)
-		}
-		return nil, mavera.NewFailure(mavera.Panicked, err)
-	}
+func (h *handler) serve(ctx context.Context, c *call) (any, error) {
 	key, own := h.identity.keyOf(ctx)
-	exchange := mavera.Call{Plan: p, Request: request, Key: key, CallerKey: own}
+	exchange := mavera.Call{Plan: c.plan, Request: c.request, Key: key, CallerKey: own}
 
-	attempt, cancel := context.WithTimeoutCause(ctx, p.AttemptTimeout, mavera.ErrAttemptTimeout)
+	attempt, cancel := context.WithTimeoutCause(ctx, c.plan.AttemptTimeout, mavera.ErrAttemptTimeout)
 	defer cancel()
 	answer, report, err := h.options.Client.Attempt(attempt, exchange)
 	c.attempts += max(report.Sends, 1)
@@ -84,7 +68,7 @@ func (h *handler) serve(ctx context.Context, p *transcode.Plan, in proto.Message
 	}
 	c.credits, c.hasCredits = answer.Credits, answer.HasCredits
 	if answer.HasCredits {
-		h.options.Observer.AddCredits(ctx, p.Family, answer.Credits)
+		h.options.Observer.AddCredits(ctx, c.plan.Family, answer.Credits)
 	}
 	h.observe(ctx, c, answer.Losses)
 	return answer, nil

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync/atomic"
 	"time"
 
 	"buf.build/go/protovalidate"
@@ -71,6 +72,7 @@ type Server struct {
 	health    *health.Server
 	cut       context.Context //nolint:containedctx // ends when running calls must
 	cutNow    context.CancelFunc
+	ready     atomic.Bool
 }
 
 // New compiles the plans and constraints of all RPCs and makes a server. An error
@@ -131,11 +133,15 @@ func (s *Server) setHealth(plans []*transcode.Plan) {
 
 // Serve answers calls on the listener until [Server.Stop].
 func (s *Server) Serve(listener net.Listener) error {
+	s.ready.Store(true)
 	if err := s.grpc.Serve(listener); err != nil {
 		return fmt.Errorf("serve gRPC: %w", err)
 	}
 	return nil
 }
+
+// Ready reports whether calls are taken.
+func (s *Server) Ready() bool { return s.ready.Load() }
 
 // afterCut is how long calls that were cut have to send their statuses.
 const afterCut = 2 * time.Second
@@ -144,6 +150,7 @@ const afterCut = 2 * time.Second
 // ones may finish within the limit. Then they are ended with a status of their
 // own; what does not even take that is dropped.
 func (s *Server) Stop(limit time.Duration) {
+	s.ready.Store(false)
 	s.health.Shutdown()
 	cut := time.AfterFunc(limit, func() {
 		s.options.Logger.Warn("the drain limit has passed; running calls are ended", slog.Duration("limit", limit))

@@ -16,7 +16,8 @@ import (
 )
 
 // validation checks request messages against the constraints of their protos
-// (buf.validate), all of them at once.
+// (buf.validate) and translates them, so that a caller learns of every fault at
+// once and nothing that is wrong gets any further.
 type validation struct{ validator protovalidate.Validator }
 
 // newValidator compiles the constraints of all requests before the first call.
@@ -34,7 +35,7 @@ func newValidator(plans []*transcode.Plan) (protovalidate.Validator, error) {
 
 func (v validation) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	if c := callOf(ctx); c.plan != nil {
-		if err := v.check(in); err != nil {
+		if err := v.check(c, in); err != nil {
 			return nil, err
 		}
 	}
@@ -45,18 +46,54 @@ func (v validation) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServ
 	return next(srv, stream)
 }
 
-func (v validation) check(in any) error {
+func (v validation) check(c *call, in any) error {
 	message, ok := in.(proto.Message)
 	if !ok {
 		return mavera.NewFailure(mavera.Panicked, fmt.Errorf("request is a %T", in))
 	}
+	violations, err := v.constraints(message)
+	if err != nil {
+		return mavera.NewFailure(mavera.Panicked, err)
+	}
+	request, err := c.plan.Request(message)
+	if err != nil {
+		invalid := (*transcode.InvalidRequestError)(nil)
+		if !errors.As(err, &invalid) {
+			return mavera.NewFailure(mavera.Panicked, err)
+		}
+		violations = add(violations, invalid.Violations)
+	}
+	if len(violations) > 0 {
+		return mavera.NewFailure(mavera.InvalidRequest, err, violations...)
+	}
+	c.request = request
+	return nil
+}
+
+// add appends what is not about a field that has a violation already: an empty
+// id breaks both a constraint and the path.
+func add(violations, more []transcode.Violation) []transcode.Violation {
+	known := make(map[string]bool, len(violations))
+	for _, v := range violations {
+		known[v.Field] = true
+	}
+	for _, v := range more {
+		if !known[v.Field] {
+			violations = append(violations, v)
+		}
+	}
+	return violations
+}
+
+// constraints lists what breaks a constraint.
+func (v validation) constraints(message proto.Message) ([]transcode.Violation, error) {
 	err := v.validator.Validate(message)
 	if err == nil {
-		return nil
+		return nil, nil
 	}
 	invalid := (*protovalidate.ValidationError)(nil)
 	if !errors.As(err, &invalid) {
-		return mavera.NewFailure(mavera.Panicked, err)
+		return nil, fmt.Errorf("validate: %w", err)
 	}
 	var violations []transcode.Violation
 	for _, violation := range invalid.Violations {
@@ -68,10 +105,7 @@ func (v validation) check(in any) error {
 			Description: violation.Proto.GetMessage(),
 		})
 	}
-	if len(violations) == 0 {
-		return nil
-	}
-	return mavera.NewFailure(mavera.InvalidRequest, nil, violations...)
+	return violations, nil
 }
 
 // given reports whether a required field that is unset comes in additional_fields:

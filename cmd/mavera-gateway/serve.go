@@ -1,0 +1,145 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime/debug"
+	"time"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/config"
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/telemetry"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+	"github.com/mavera-gateway/mavera-gateway/server"
+)
+
+// flushLimit is how long telemetry may take to send what is left at the end.
+const flushLimit = 5 * time.Second
+
+// serve puts the program together and runs it until ctx ends.
+func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (err error) {
+	cfg, err := config.Parse(args, environ, os.ReadFile)
+	if err != nil {
+		return err //nolint:wrapcheck // it is a list of lines for people
+	}
+	if cfg.PrintConfig {
+		return cfg.WriteYAML(out) //nolint:wrapcheck // so is this
+	}
+	logger := slog.New(secret.NewHandler(slog.NewJSONHandler(errOut, &slog.HandlerOptions{Level: cfg.LogLevel})))
+	life, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx by the drain
+	defer end()
+
+	observed, err := telemetry.Start(life, telemetry.Options{Version: version(), Logger: logger})
+	if err != nil {
+		return fmt.Errorf("start telemetry: %w", err)
+	}
+	defer func() {
+		flush, cancel := context.WithTimeout(life, flushLimit)
+		defer cancel()
+		if lost := observed.Shutdown(flush); lost != nil {
+			logger.Warn("telemetry was not sent completely", slog.Any("error", lost))
+		}
+	}()
+	instruments, err := telemetry.NewInstruments(observed.MeterProvider)
+	if err != nil {
+		return fmt.Errorf("make instruments: %w", err)
+	}
+	key, err := upstream(life, &cfg, logger, errOut)
+	if err != nil {
+		return err
+	}
+	gateway, err := server.New(server.Options{
+		Client: mavera.NewClient(mavera.Options{
+			BaseURL:        cfg.BaseURL,
+			MaxAnswerBytes: int64(cfg.MaxAnswerBytes),
+			UserAgent:      "mavera-gateway/" + version(),
+			Transport:      mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
+		}),
+		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
+		Logger: logger, Observer: instruments,
+		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
+		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,
+	})
+	if err != nil {
+		return fmt.Errorf("make server: %w", err)
+	}
+	return listen(ctx, &cfg, gateway, server.NewAdmin(gateway, observed.Metrics, cfg.AdminDebug), logger)
+}
+
+// upstream finds the key; with the simulator it also starts that and sets the
+// base URL.
+func upstream(life context.Context, cfg *config.Config, logger *slog.Logger, banner io.Writer) (func() secret.Key, error) {
+	switch {
+	case cfg.Simulator:
+		base, key, err := simulate(life, logger)
+		if err != nil {
+			return nil, err
+		}
+		cfg.BaseURL = base
+		return func() secret.Key { return key }, greet(banner, cfg.GRPCAddr)
+	case cfg.APIKeyFile != "":
+		file, err := secret.OpenKeyFile(cfg.APIKeyFile, logger)
+		if err != nil {
+			return nil, cfg.Refuse("api_key_file", err) //nolint:wrapcheck // it is a line for people
+		}
+		go file.Watch(life)
+		return file.Current, nil
+	default:
+		return func() secret.Key { return cfg.APIKey }, nil
+	}
+}
+
+// listen serves both ports until ctx ends, then drains.
+func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, admin *server.Admin, logger *slog.Logger) error {
+	var network net.ListenConfig
+	calls, err := network.Listen(ctx, "tcp", cfg.GRPCAddr)
+	if err != nil {
+		return cfg.Refuse("grpc_addr", err) //nolint:wrapcheck // it is a line for people
+	}
+	pages, err := network.Listen(ctx, "tcp", cfg.AdminAddr)
+	if err != nil {
+		return errors.Join(cfg.Refuse("admin_addr", err), calls.Close())
+	}
+	failed := make(chan error, 2)
+	go func() { failed <- gateway.Serve(calls) }()
+	go func() { failed <- admin.Serve(pages) }()
+	logger.Info("serving",
+		slog.String("version", version()),
+		slog.String("grpc_addr", calls.Addr().String()), slog.String("admin_addr", pages.Addr().String()),
+		slog.String("base_url", cfg.BaseURL.String()), slog.Bool("simulator", cfg.Simulator))
+	select {
+	case err := <-failed:
+		gateway.Stop(0)
+		return errors.Join(err, admin.Close())
+	case <-ctx.Done():
+	}
+	logger.Info("stopping", slog.Duration("drain_timeout", cfg.DrainTimeout))
+	gateway.Stop(cfg.DrainTimeout)
+	logger.Info("stopped")
+	return admin.Close() //nolint:wrapcheck // it says what it could not do
+}
+
+// routes prints the table that the README shows.
+func routes(out io.Writer) error {
+	plans, err := transcode.Compile(transcode.Services()...)
+	if err != nil {
+		return fmt.Errorf("compile protos: %w", err)
+	}
+	_, err = io.WriteString(out, transcode.RouteTable(plans))
+	return err //nolint:wrapcheck // writing to stdout needs no more words
+}
+
+// version is the module version of a released build, else the commit's
+// pseudo-version, else "(devel)".
+func version() string {
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "" {
+		return info.Main.Version
+	}
+	return "(devel)"
+}
