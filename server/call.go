@@ -20,7 +20,7 @@ const (
 	creditsKey   = "x-mavera-credits-used"
 	pushbackKey  = "grpc-retry-pushback-ms" // gRFC A6
 	callerKey    = "x-caller-id"
-	apiKeyKey    = "x-mavera-api-key"
+	apiKeyKey    = "x-mavera-api-key" //nolint:gosec // the name of a header, not a key
 )
 
 // maxRequestID is how long a caller's request id may be, in characters.
@@ -58,14 +58,14 @@ func callOf(ctx context.Context) *call {
 // record makes the call's record: who asks for what, under which id.
 type record struct{ plans map[string]*transcode.Plan }
 
-func (r record) begin(ctx context.Context, method string) (context.Context, *call) {
+func (r record) begin(ctx context.Context, method string) context.Context {
 	md, _ := metadata.FromIncomingContext(ctx)
 	c := &call{plan: r.plans[method], rpc: method, start: time.Now(), metadata: md}
 	if c.plan != nil {
 		c.rpc = c.plan.RPC
 	}
 	c.requestID = requestID(md)
-	return context.WithValue(ctx, callKey{}, c), c
+	return context.WithValue(ctx, callKey{}, c)
 }
 
 // requestID takes the caller's id, when it is short and printable, so that it can

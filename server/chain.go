@@ -46,11 +46,9 @@ func (s *Server) interceptors() []grpc.ServerOption {
 }
 
 func (r record) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	ctx, _ = r.begin(ctx, info.FullMethod)
-	return next(ctx, in)
+	return next(r.begin(ctx, info.FullMethod), in)
 }
 
 func (r record) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	ctx, _ := r.begin(stream.Context(), info.FullMethod)
-	return next(srv, streamWithContext{stream, ctx})
+	return next(srv, streamWithContext{stream, r.begin(stream.Context(), info.FullMethod)})
 }
