@@ -164,13 +164,13 @@ func TestUsageCountsCalls(t *testing.T) {
 }
 
 func TestSeedRepeats(t *testing.T) {
-	make := func(seed uint64) string {
+	answers := func(seed uint64) string {
 		sim := newSimulator(t, simulator.Options{Seed: seed, Now: func() time.Time { return time.Unix(1700000000, 0) }})
 		return ask(sim, "POST", "/api/v1/workspaces", `{"name":"n"}`).Body.String() +
 			ask(sim, "POST", "/api/v1/responses", `{"model":"mavera-1","persona_id":"clx1abc2d0001abcdef123456","input":"hi"}`).Body.String()
 	}
-	want(t, "same seed", make(7), make(7))
-	if make(7) == make(8) {
+	want(t, "same seed", answers(7), answers(7))
+	if answers(7) == answers(8) {
 		t.Error("another seed gives the same ids")
 	}
 }
