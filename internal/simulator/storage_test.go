@@ -80,14 +80,10 @@ func TestUpload(t *testing.T) {
 			}
 			registered := a.ok("POST", "/files", file)
 			want(t, "size", registered["size"], any(float64(len(content))))
-			res, err := a.server.Client().Get(registered["url"].(string))
-			if err != nil {
-				t.Fatal(err)
-			}
-			defer res.Body.Close()
-			got, err := io.ReadAll(res.Body)
-			if err != nil || string(got) != tt.body || res.Header.Get("Content-Type") != "text/plain" {
-				t.Errorf("public URL: %q, %v, %v", got, err, res.Header)
+			path := strings.TrimPrefix(registered["url"].(string), a.server.URL)
+			status, header, got := a.send("GET", path, nil)
+			if status != 200 || got != tt.body || header.Get("Content-Type") != "text/plain" {
+				t.Errorf("public URL: status %d, %q, %v", status, got, header)
 			}
 		})
 	}
@@ -103,16 +99,8 @@ func TestLargeUploadKeepsOnlyItsChecksum(t *testing.T) {
 	status, text := a.put(made, bytes.NewReader(content), nil)
 	want(t, "status", status, 200)
 	want(t, "answer", text, "")
-	res, err := a.server.Client().Get(made["public_url"].(string))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	got, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want(t, "public URL", string(got), `{"sha256":"`+base64.StdEncoding.EncodeToString(sum[:])+`","size":1048576}`)
+	_, _, got := a.send("GET", strings.TrimPrefix(made["public_url"].(string), a.server.URL), nil)
+	want(t, "public URL", got, `{"sha256":"`+base64.StdEncoding.EncodeToString(sum[:])+`","size":1048576}`)
 }
 
 func TestStorageFaults(t *testing.T) {
