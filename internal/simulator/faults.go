@@ -58,6 +58,8 @@ type Fault struct {
 	SSEFailAfterEvents *int `json:"sse_fail_after_events"`
 	// DuplicateEvents sends every event of a stream twice.
 	DuplicateEvents bool `json:"duplicate_events"`
+
+	released chan struct{} // Closed when the calls that the fault holds are let go.
 }
 
 // faultList holds the scripted faults in the order they came.
@@ -161,6 +163,7 @@ func (s *Simulator) takeFault(route string) *Fault {
 			continue
 		}
 		used := *f
+		used.released = s.released
 		if f.Times > 0 {
 			if f.Times--; f.Times == 0 {
 				s.faults.active = append(s.faults.active[:i], s.faults.active[i+1:]...)
@@ -180,7 +183,7 @@ func (s *Simulator) applyFault(w http.ResponseWriter, r *http.Request, f *Fault)
 	case f.CloseBefore:
 		abort()
 	case f.Hang:
-		s.hang(r)
+		f.hang(r)
 		abort()
 	}
 	w.Header().Set(FaultHeader, "1")
@@ -192,13 +195,10 @@ func (s *Simulator) applyFault(w http.ResponseWriter, r *http.Request, f *Fault)
 }
 
 // hang waits until the client leaves or the simulator lets go.
-func (s *Simulator) hang(r *http.Request) {
-	s.mu.Lock()
-	released := s.released
-	s.mu.Unlock()
+func (f *Fault) hang(r *http.Request) {
 	select {
 	case <-r.Context().Done():
-	case <-released:
+	case <-f.released:
 	}
 }
 

@@ -121,18 +121,15 @@ func (s *Simulator) serveAPI(w http.ResponseWriter, r *http.Request) {
 	defer func() { s.settle(c, entry, rec.status) }()
 
 	refusal := s.admit(c, rec.Header())
+	if refusal == nil && c.op.id == "sendMaveMessage" {
+		if refusal = s.enterMave(c.key); refusal == nil {
+			defer s.leaveMave(c.key)
+		}
+	}
 	fault := s.takeFault(c.route())
 	if fault == nil && refusal != nil {
 		s.refuse(rec, refusal)
 		return
-	}
-	if c.op != nil && c.op.id == "sendMaveMessage" {
-		if refusal := s.enterMave(c.key); refusal != nil && fault == nil {
-			s.refuse(rec, refusal)
-			return
-		} else if refusal == nil {
-			defer s.leaveMave(c.key)
-		}
 	}
 	var out http.ResponseWriter = rec
 	if fault != nil {

@@ -35,7 +35,7 @@ func (s *Simulator) stream(w http.ResponseWriter, r *http.Request, events []even
 			abort()
 		case reached(f.SSEStallAfterEvents, i):
 			_ = flusher.Flush()
-			s.hang(r)
+			f.hang(r)
 			abort()
 		case reached(f.SSEFailAfterEvents, i):
 			if last, ok := failure(events, i); ok {

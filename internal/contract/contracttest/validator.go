@@ -38,7 +38,7 @@ import (
 )
 
 // resource is the name under which the document is known to the schema compiler.
-const resource = "contract.json"
+const resource = "mem:///openapi.yaml"
 
 // ErrNoOperation says that the contract has no operation for a method and path.
 var ErrNoOperation = errors.New("the contract has no such operation")

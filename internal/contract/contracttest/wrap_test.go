@@ -27,7 +27,7 @@ func (r *reports) Errorf(format string, args ...any) {
 func TestWrap(t *testing.T) {
 	const refusal = `{"error":{"message":"m","type":"t","code":"c","param":null}}`
 	answer := func(status int, body string) http.HandlerFunc {
-		return func(w http.ResponseWriter, r *http.Request) {
+		return func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.WriteHeader(status)
 			_, _ = io.WriteString(w, body)
@@ -50,7 +50,7 @@ func TestWrap(t *testing.T) {
 			w.Header().Set(contracttest.FaultHeader, "1")
 			answer(200, `nonsense`)(w, r)
 		}},
-		{name: "gzip", method: "GET", target: "/api/v1/usage", next: func(w http.ResponseWriter, r *http.Request) {
+		{name: "gzip", method: "GET", target: "/api/v1/usage", next: func(w http.ResponseWriter, _ *http.Request) {
 			w.Header().Set("Content-Type", "application/json")
 			w.Header().Set("Content-Encoding", "gzip")
 			zw := gzip.NewWriter(w)
@@ -96,5 +96,21 @@ func TestWrapPassesTheBodyAndFlushes(t *testing.T) {
 	h.ServeHTTP(w, r)
 	if got != `{"name":"n"}` || w.Code != http.StatusCreated || w.Body.String() != `{"id":"ws_1"}` || !w.Flushed {
 		t.Errorf("body %q, status %d, answer %q, flushed %v", got, w.Code, w.Body, w.Flushed)
+	}
+}
+
+func TestWrapReportsTheRequestOfAnAbortedAnswer(t *testing.T) {
+	got := &reports{TB: t}
+	h := contracttest.Wrap(got, http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("the abort was swallowed")
+			}
+		}()
+		h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/api/v1/usage?odd=1", nil))
+	}()
+	if len(got.lines) != 1 || !strings.Contains(got.lines[0], `"odd" is not in the contract`) {
+		t.Errorf("reports %q", got.lines)
 	}
 }
