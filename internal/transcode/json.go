@@ -1,34 +1,24 @@
 package transcode
 
 import (
+	"encoding/binary"
 	"math"
 	"strconv"
 	"unicode/utf8"
 )
 
-// appendString appends s as a JSON string (RFC 8259 section 7). Only what must be
-// escaped is.
-func appendString(dst []byte, s string) []byte {
+// appendString appends s, which is valid UTF-8, as a JSON string (RFC 8259
+// section 7). Only what must be escaped is.
+func appendString(dst, s []byte) []byte {
 	const hex = "0123456789abcdef"
 	dst = append(dst, '"')
-	start := 0
-	for i := 0; i < len(s); {
-		c := s[i]
-		if c >= 0x20 && c != '"' && c != '\\' && c < utf8.RuneSelf {
-			i++
-			continue
+	for {
+		n := plainLen(s)
+		dst = append(dst, s[:n]...)
+		if n == len(s) {
+			return append(dst, '"')
 		}
-		if c >= utf8.RuneSelf {
-			r, n := utf8.DecodeRuneInString(s[i:])
-			if r == utf8.RuneError && n == 1 { // protobuf lets none in, but maps of Go code might
-				dst = append(append(dst, s[start:i]...), "\ufffd"...)
-				start = i + 1
-			}
-			i += n
-			continue
-		}
-		dst = append(dst, s[start:i]...)
-		switch c {
+		switch c := s[n]; c {
 		case '"', '\\':
 			dst = append(dst, '\\', c)
 		case '\n':
@@ -40,10 +30,29 @@ func appendString(dst []byte, s string) []byte {
 		default:
 			dst = append(dst, '\\', 'u', '0', '0', hex[c>>4], hex[c&15])
 		}
-		i++
-		start = i
+		s = s[n+1:]
 	}
-	return append(append(dst, s[start:]...), '"')
+}
+
+// plainLen returns how many bytes s begins with that need no escape.
+func plainLen(s []byte) int {
+	i := 0
+	for i < len(s) {
+		if i+8 <= len(s) {
+			n := specialByte(binary.LittleEndian.Uint64(s[i:]))
+			if i += n; n == 8 {
+				continue
+			}
+		}
+		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
+			return i
+		}
+		i++
+		for i < len(s) && s[i] >= utf8.RuneSelf {
+			i++
+		}
+	}
+	return i
 }
 
 // appendDouble appends a finite number in the shortest form that reads back the

@@ -16,9 +16,9 @@ func (p *Plan) FieldPath(param string) string {
 	if p.paging != nil {
 		switch segments[0] {
 		case "limit", "size":
-			return string(p.pageSize.desc.Name())
+			return p.pageSize.name
 		case "cursor", "offset":
-			return string(p.pageToken.desc.Name())
+			return p.pageToken.name
 		}
 	}
 	path, ok := fieldPath(p.input, segments)
@@ -47,11 +47,11 @@ func fieldPath(m *message, segments []string) (string, bool) {
 	case shapeUnion:
 		if isIndex(segments[0]) && m.list != nil {
 			path, ok := fieldPath(m.list.msg, segments)
-			return "." + string(m.list.desc.Name()) + path, ok
+			return "." + m.list.name + path, ok
 		}
 		for _, f := range m.objects {
 			if path, ok := fieldPath(f.msg, segments); ok {
-				return "." + string(f.desc.Name()) + path, true
+				return "." + f.name + path, true
 			}
 		}
 		return "", false
@@ -69,7 +69,7 @@ func fieldPath(m *message, segments []string) (string, bool) {
 
 // path goes on below the field.
 func (f *field) path(segments []string) (string, bool) {
-	path := "." + string(f.desc.Name())
+	path := "." + f.name
 	if f.list && len(segments) > 0 {
 		if !isIndex(segments[0]) {
 			return "", false

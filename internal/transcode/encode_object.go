@@ -1,0 +1,129 @@
+package transcode
+
+import "slices"
+
+// An object being written. Keys that the gateway itself sets are reserved.
+type object struct {
+	e        *encoder
+	m        *message
+	set      set
+	extra    wire
+	reserved []string
+	empty    bool
+}
+
+// object writes a message as an object, without the omitted fields.
+func (e *encoder) object(m *message, w wire, omit set, reserved ...string) {
+	o := e.open(m, reserved...)
+	o.fields(w, omit)
+	o.close()
+}
+
+func (e *encoder) open(m *message, reserved ...string) object {
+	e.out = append(e.out, '{')
+	return object{e: e, m: m, reserved: reserved, empty: true}
+}
+
+func (o *object) label(label []byte) {
+	if !o.empty {
+		o.e.out = append(o.e.out, ',')
+	}
+	o.empty = false
+	o.e.out = append(o.e.out, label...)
+}
+
+// fields writes the fields that are set.
+func (o *object) fields(w wire, omit set) {
+	for len(w) > 0 {
+		tag, rest := w.varint()
+		f := o.m.numbered(tag)
+		switch {
+		case f == nil: // a newer proto than ours
+			w = rest.skip(tag)
+		case f == o.m.extra:
+			o.extra, w = rest.bytes()
+		case f.unspecified(rest):
+			w = rest[1:]
+		default:
+			o.set.add(f)
+			if omit.has(f) {
+				w = rest.skip(tag)
+				continue
+			}
+			o.label(f.label)
+			w = o.e.value(f, w)
+		}
+	}
+}
+
+// unspecified reports whether the value is an enum's UNSPECIFIED, which says as
+// much as an unset field.
+func (f *field) unspecified(value wire) bool {
+	return f.enum != nil && !f.list && value[0] == 0
+}
+
+// close writes what the fields that are set leave to be written.
+func (o *object) close() {
+	o.constants()
+	o.merge()
+	o.e.out = append(o.e.out, '}')
+}
+
+// constants writes the fields that are sent even when they are unset.
+func (o *object) constants() {
+	for _, f := range o.m.constants {
+		switch {
+		case o.has(f) || o.merges(f):
+		case f.nullIfUnset:
+			o.label(f.label)
+			o.e.out = append(o.e.out, "null"...)
+		default:
+			o.label(f.label)
+			o.e.out = appendString(o.e.out, f.valueIfUnset)
+		}
+	}
+}
+
+// has reports whether the key of f has been written: by the field, or by the
+// other form of it, raw or parsed.
+func (o *object) has(f *field) bool {
+	return o.set.has(f) || f.twin != nil && o.set.has(f.twin)
+}
+
+// merges reports whether additional_fields hold the key of f.
+func (o *object) merges(f *field) bool {
+	for w := o.extra; len(w) > 0; {
+		var entry wire
+		entry, w = w[1:].bytes()
+		if key, _ := entry.entry(); string(key) == f.key {
+			return true
+		}
+	}
+	return false
+}
+
+// merge writes the additional fields. A key of a modelled field passes only while
+// that field is unset.
+func (o *object) merge() {
+	if len(o.extra) == 0 {
+		return
+	}
+	o.e.enter(additionalName, fieldStep)
+	for w := o.extra; len(w) > 0; {
+		var entry wire
+		entry, w = w[1:].bytes()
+		key, value := entry.entry()
+		o.e.enter(string(key), keyStep)
+		switch f := o.m.byKey[string(key)]; {
+		case f != nil && f.key == string(key) && o.has(f):
+			o.e.violate("", "is set both here and in %s", f.name)
+		case slices.Contains(o.reserved, string(key)):
+			o.e.violate("", "is set by the gateway")
+		default:
+			o.label(append(appendString(nil, key), ':'))
+			o.e.anyValue(value.message())
+		}
+		o.e.leave()
+	}
+	o.e.leave()
+}
