@@ -31,11 +31,11 @@ func TestContract(t *testing.T) {
 			if (p.HTTPMethod == http.MethodGet) != (p.Idempotency == Safe) {
 				t.Errorf("%s is %s", p.HTTPMethod, p.Idempotency)
 			}
-			if !exists("testdata/requests/"+p.RPC+".golden") {
+			if !exists("testdata/requests/" + p.RPC + ".golden") {
 				t.Error("no golden of its request")
 			}
 			for _, example := range answerExamples(t, p.RPC) {
-				if !exists("testdata/answers/"+example+".golden") {
+				if !exists("testdata/answers/" + example + ".golden") {
 					t.Errorf("no golden of the answer %s", example)
 				}
 			}

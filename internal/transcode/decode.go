@@ -337,7 +337,7 @@ func parseInt(digits []byte, integer bool) (int64, bool) {
 		return n, err == nil
 	}
 	x, err := strconv.ParseFloat(string(digits), 64)
-	if err != nil || x != math.Trunc(x) || math.Abs(x) > 1<<53 {
+	if err != nil || x != math.Trunc(x) || math.Abs(x) >= 1<<53 {
 		return 0, false
 	}
 	return int64(x), true
