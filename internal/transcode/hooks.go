@@ -74,7 +74,11 @@ func outputOf(message jsonObject) []jsonObject {
 	case string(content) == "null":
 		delete(message, "content")
 	}
-	if len(calls) == 0 || len(message) > 1 { // a message that only calls has but its role
+	rest := len(message)
+	if _, ok := message["role"]; ok {
+		rest--
+	}
+	if len(calls) == 0 || rest > 0 { // a message that only calls tools says nothing itself
 		message["type"] = jsonOf("message")
 		output = append(output, message)
 	}

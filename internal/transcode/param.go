@@ -1,13 +1,14 @@
 package transcode
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // FieldPath says which proto field of the request the upstream means by the param
 // of an error: "limit" is page_size, "input[0].role" is
-// "input.items[0].message.role". What the plan does not know is left as it came.
+// "input.items.items[0].message.role". What the plan does not know is left as it came.
 func (p *Plan) FieldPath(param string) string {
 	segments := splitParam(param)
 	if len(segments) == 0 {
@@ -58,8 +59,11 @@ func fieldPath(m *message, segments []string) (string, bool) {
 	case shapeObject, shapePage:
 	}
 	f := m.byKey[segments[0]]
-	if f == nil {
-		f = m.named(segments[0]) // the contract writes {threadId}, the proto thread_id
+	if f == nil { // the contract writes {threadId}, the proto thread_id
+		i := slices.IndexFunc(m.fields, func(f *field) bool { return f.name == segments[0] || f.desc.JSONName() == segments[0] })
+		if i >= 0 {
+			f = m.fields[i]
+		}
 	}
 	if f == nil {
 		return "", false
