@@ -192,7 +192,7 @@ func (d *decoder) value(f *field) LossKind {
 		return d.single(f)
 	case d.peek() != '[':
 		return WrongType
-	case f.desc.IsPacked():
+	case f.packed:
 		return d.packed(f)
 	}
 	for ok := d.open(']'); ok; ok = d.more(']') {

@@ -22,6 +22,13 @@ type encoder struct {
 	path       []step
 }
 
+// reserve makes room for the JSON of w, which is twice as long and a bit, and for
+// the usual depth.
+func (e *encoder) reserve(w wire) {
+	e.out = make([]byte, 0, 5*len(w)/2+64)
+	e.path = make([]step, 0, 12)
+}
+
 // A step leads from a value to a part of it. Steps are spelled only for
 // violations.
 type step struct {
@@ -141,14 +148,17 @@ func (e *encoder) union(m *message, w wire) {
 	}
 }
 
-// value writes the field that w begins with, whose steps into the path it makes
-// itself, and returns what follows it.
+// value writes the field that w begins with and returns what follows it.
 func (e *encoder) value(f *field, w wire) wire {
+	if f.plain {
+		e.out, w = appendPlain(e.out, f, w)
+		return w
+	}
 	e.enter(f.name, fieldStep)
 	switch {
 	case f.mapped:
 		w = e.mapped(f, w)
-	case f.desc.IsPacked():
+	case f.packed:
 		w = e.packed(f, w[len(f.tag):])
 	case f.list:
 		w = e.list(f, w)
@@ -157,6 +167,33 @@ func (e *encoder) value(f *field, w wire) wire {
 	}
 	e.leave()
 	return w
+}
+
+// appendPlain does the same for a field in which nothing can be at fault. Most
+// are, so it works on the output alone.
+func appendPlain(out []byte, f *field, w wire) ([]byte, wire) {
+	if !f.list {
+		return appendScalar(out, f, w[len(f.tag):])
+	}
+	separator := byte('[')
+	for bytes.HasPrefix(w, f.tag) {
+		out, w = appendScalar(append(out, separator), f, w[len(f.tag):])
+		separator = ','
+	}
+	return append(out, ']'), w
+}
+
+// appendScalar writes the string, bool or integer that w begins with.
+func appendScalar(out []byte, f *field, w wire) ([]byte, wire) {
+	if f.kind == protoreflect.StringKind {
+		content, rest := w.bytes()
+		return appendString(out, content), rest
+	}
+	n, rest := w.varint()
+	if f.kind == protoreflect.BoolKind {
+		return strconv.AppendBool(out, n != 0), rest
+	}
+	return strconv.AppendInt(out, int64(n), 10), rest //nolint:gosec // two's complement on the wire
 }
 
 func (e *encoder) list(f *field, w wire) wire {
@@ -211,21 +248,9 @@ func (e *encoder) single(f *field, w wire) wire {
 		content, rest := w.bytes()
 		e.message(f.msg, content)
 		return rest
-	case protoreflect.StringKind:
-		content, rest := w.bytes()
-		if f.rawJSON {
-			e.rawJSON(content)
-		} else {
-			e.out = appendString(e.out, content)
-		}
-		return rest
 	case protoreflect.DoubleKind:
 		bits, rest := w.fixed64()
 		e.double(math.Float64frombits(bits))
-		return rest
-	case protoreflect.BoolKind:
-		n, rest := w.varint()
-		e.out = strconv.AppendBool(e.out, n != 0)
 		return rest
 	case protoreflect.EnumKind:
 		n, rest := w.varint()
@@ -236,9 +261,13 @@ func (e *encoder) single(f *field, w wire) wire {
 		e.out = appendString(e.out, word)
 		return rest
 	default:
-		n, rest := w.varint()
-		e.out = strconv.AppendInt(e.out, int64(n), 10) //nolint:gosec // two's complement on the wire
-		return rest
+		if f.rawJSON {
+			content, rest := w.bytes()
+			e.rawJSON(content)
+			return rest
+		}
+		e.out, w = appendScalar(e.out, f, w)
+		return w
 	}
 }
 
@@ -288,10 +317,12 @@ func (e *encoder) timestamp(w wire) {
 		return
 	}
 	e.out = append(e.out, '"')
-	layout := "2006-01-02T15:04:05.000Z07:00" // as the documentation's samples
-	if nanos%1e6 != 0 {
-		layout = time.RFC3339Nano
+	at := time.Unix(seconds, int64(nanos)).UTC()
+	if ms := nanos / 1e6; nanos%1e6 == 0 { // the form of the documentation's samples
+		e.out = at.AppendFormat(e.out, time.RFC3339)
+		e.out = append(e.out[:len(e.out)-1], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
+	} else {
+		e.out = at.AppendFormat(e.out, time.RFC3339Nano)
 	}
-	e.out = time.Unix(seconds, int64(nanos)).UTC().AppendFormat(e.out, layout)
 	e.out = append(e.out, '"')
 }

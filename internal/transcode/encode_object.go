@@ -24,11 +24,11 @@ func (e *encoder) open(m *message, reserved ...string) object {
 	return object{e: e, m: m, reserved: reserved, empty: true}
 }
 
+// label writes a key with the comma in front of it, unless it is the first.
 func (o *object) label(label []byte) {
-	if !o.empty {
-		o.e.out = append(o.e.out, ',')
+	if o.empty {
+		o.empty, label = false, label[1:]
 	}
-	o.empty = false
 	o.e.out = append(o.e.out, label...)
 }
 
@@ -44,12 +44,11 @@ func (o *object) fields(w wire, omit set) {
 			o.extra, w = rest.bytes()
 		case f.unspecified(rest):
 			w = rest[1:]
+		case omit.has(f):
+			o.set.add(f)
+			w = rest.skip(tag)
 		default:
 			o.set.add(f)
-			if omit.has(f) {
-				w = rest.skip(tag)
-				continue
-			}
 			o.label(f.label)
 			w = o.e.value(f, w)
 		}
@@ -120,7 +119,7 @@ func (o *object) merge() {
 		case slices.Contains(o.reserved, string(key)):
 			o.e.violate("", "is set by the gateway")
 		default:
-			o.label(append(appendString(nil, key), ':'))
+			o.label(label(key))
 			o.e.anyValue(value.message())
 		}
 		o.e.leave()

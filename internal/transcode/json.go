@@ -3,8 +3,8 @@ package transcode
 import (
 	"encoding/binary"
 	"math"
+	"math/bits"
 	"strconv"
-	"unicode/utf8"
 )
 
 // appendString appends s, which is valid UTF-8, as a JSON string (RFC 8259
@@ -37,23 +37,33 @@ func appendString(dst, s []byte) []byte {
 // plainLen returns how many bytes s begins with that need no escape.
 func plainLen(s []byte) int {
 	i := 0
-	for i < len(s) {
-		if i+8 <= len(s) {
-			n := specialByte(binary.LittleEndian.Uint64(s[i:]))
-			if i += n; n == 8 {
-				continue
-			}
+	for ; i+8 <= len(s); i += 8 {
+		if mask := escapes(binary.LittleEndian.Uint64(s[i:])); mask != 0 {
+			return i + bits.TrailingZeros64(mask)/8
 		}
-		if c := s[i]; c < 0x20 || c == '"' || c == '\\' {
-			return i
-		}
+	}
+	if len(s) >= 8 { // the last eight bytes, some of them a second time
+		i = len(s) - 8
+		return i + bits.TrailingZeros64(escapes(binary.LittleEndian.Uint64(s[i:])))/8
+	}
+	for i < len(s) && s[i] >= 0x20 && s[i] != '"' && s[i] != '\\' {
 		i++
-		for i < len(s) && s[i] >= utf8.RuneSelf {
-			i++
-		}
 	}
 	return i
 }
+
+// escapes marks the bytes of w, lowest first, that a JSON string must escape:
+// quotes, backslashes and control characters. The lowest mark is exact; above it
+// there may be false ones (Hacker's Delight, section 6-1).
+func escapes(w uint64) uint64 {
+	const ones = 0x0101010101010101
+	quote := w ^ (ones * '"')
+	slash := w ^ (ones * '\\')
+	return ((w-ones*0x20)&^w | (quote-ones)&^quote | (slash-ones)&^slash) & highBits
+}
+
+// highBits are those that ASCII does not have.
+const highBits = 0x8080808080808080
 
 // appendDouble appends a finite number in the shortest form that reads back the
 // same, integers without a fraction (ECMA-262 Number::toString).

@@ -179,7 +179,7 @@ func (p *Plan) body(e *encoder, msg protoreflect.Message) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", p.RPC, err)
 	}
-	e.out = make([]byte, 0, 2*len(w)+64)
+	e.reserve(w)
 	if p.updateMask != nil && msg.Has(p.updateMask.desc) {
 		mask, _ := msg.Get(p.updateMask.desc).Message().Interface().(*fieldmaskpb.FieldMask)
 		if len(mask.GetPaths()) > 0 {

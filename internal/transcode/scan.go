@@ -121,7 +121,8 @@ func (s *scanner) str() (t text) {
 		// Eight bytes at a time while they are printable ASCII, no quote and no
 		// backslash.
 		for i+8 <= len(s.in) {
-			n := specialByte(binary.LittleEndian.Uint64(s.in[i:]))
+			w := binary.LittleEndian.Uint64(s.in[i:])
+			n := bits.TrailingZeros64(escapes(w)|w&highBits) / 8
 			i += n
 			if n < 8 {
 				break
@@ -155,18 +156,6 @@ func (s *scanner) str() (t text) {
 			i++
 		}
 	}
-}
-
-// specialByte returns the index of the first byte of w, lowest first, that is a
-// quote, a backslash, a control character or not ASCII; 8 when there is none. It
-// may point early, never late: the caller looks at the byte itself.
-func specialByte(w uint64) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	hasLess := (w - ones*0x20) & ^w // bytes below 0x20
-	quote := w ^ (ones * '"')
-	slash := w ^ (ones * '\\')
-	mask := (w | hasLess | (quote-ones) & ^quote | (slash-ones) & ^slash) & highs
-	return bits.TrailingZeros64(mask) / 8
 }
 
 // escapeLen returns the length of the escape sequence that b starts with, 0 when

@@ -96,15 +96,20 @@ func TestText(t *testing.T) {
 	}
 }
 
-func TestSpecialByte(t *testing.T) {
-	for c := range 256 {
-		for at := range 8 {
-			text := []byte("abcdefgh")
-			text[at] = byte(c)
-			i := plainLen(text)
-			special := c < 0x20 || c == '"' || c == '\\'
-			if special && i != at || !special && i != 8 {
-				t.Errorf("byte %#x at %d: stopped at %d", c, at, i)
+// TestEscapes puts every byte at every place of strings of several lengths.
+func TestEscapes(t *testing.T) {
+	for _, plain := range []string{"abc", "abcdefgh", "\xff\x80cdefghijk", "abcdefghijklmnopqrstuvwxyz"} {
+		for c := range 256 {
+			for at := range len(plain) {
+				text := []byte(plain)
+				text[at] = byte(c)
+				want := len(text)
+				if c < 0x20 || c == '"' || c == '\\' {
+					want = at
+				}
+				if got := plainLen(text); got != want {
+					t.Errorf("%q: got %d, want %d", text, got, want)
+				}
 			}
 		}
 	}

@@ -42,7 +42,7 @@ type message struct {
 
 	shorthand          *field // the field that a plain string stands for, or nil
 	discriminator      string // of a union
-	discriminatorLabel []byte // "key":
+	discriminatorLabel []byte // ,"key":
 	untagged           *field // member of a union without a discriminator, or nil
 	byTag              map[string]*field
 	text, number       *field // members of a union by JSON type, or nil
@@ -57,13 +57,15 @@ type field struct {
 	desc  protoreflect.FieldDescriptor
 	name  string // of the proto field
 	key   string // JSON key
-	label []byte // "key":
+	label []byte // ,"key":
 	tag   []byte // tag of the wire format, of type bytes for packed lists
 	index int    // position in the message, for sets
 
 	kind   protoreflect.Kind
 	list   bool
+	packed bool     // a list that is one field of the wire format
 	mapped bool     // a map with string keys
+	plain  bool     // a scalar of which every value can be written
 	msg    *message // of a message field
 	enum   *enum    // of an enum field
 	value  *field   // of a map field: the value
@@ -233,7 +235,7 @@ func (m *message) compileUnion(opts *optionsv1.Json) error {
 	}
 	if key := opts.GetDiscriminator(); key != "" {
 		m.discriminator = key
-		m.discriminatorLabel = append(appendString(nil, []byte(key)), ':')
+		m.discriminatorLabel = label([]byte(key))
 	}
 	m.byTag = make(map[string]*field)
 	for _, f := range m.fields {
@@ -280,7 +282,7 @@ func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
 	opts := fieldOptions(fd)
 	f := &field{
 		desc: fd, name: string(fd.Name()), key: string(fd.Name()),
-		kind: fd.Kind(), list: fd.IsList(), mapped: fd.IsMap(),
+		kind: fd.Kind(), list: fd.IsList(), packed: fd.IsPacked(), mapped: fd.IsMap(),
 		rawJSON: opts.GetRawJson(), credits: opts.GetCredits(),
 		nullIfUnset: opts.GetNullIfUnset(), valueIfUnset: []byte(opts.GetValueIfUnset()),
 		memberTag: []byte(fd.Name()),
@@ -298,7 +300,12 @@ func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
 	if opts.GetTag() != "" {
 		f.memberTag = []byte(opts.GetTag())
 	}
-	f.label = append(appendString(nil, []byte(f.key)), ':')
+	switch f.kind {
+	case protoreflect.StringKind, protoreflect.BoolKind, protoreflect.Int32Kind, protoreflect.Int64Kind:
+		f.plain = !f.rawJSON && !f.mapped && !f.packed
+	default:
+	}
+	f.label = label([]byte(f.key))
 	f.tag = protowire.AppendTag(nil, fd.Number(), wireType(fd))
 	if f.mapped {
 		if fd.MapKey().Kind() != protoreflect.StringKind {
@@ -324,6 +331,9 @@ func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
 	}
 	return f, err
 }
+
+// label is a key as an object has it.
+func label(key []byte) []byte { return append(appendString([]byte{','}, key), ':') }
 
 func fieldOptions(fd protoreflect.FieldDescriptor) *optionsv1.Field {
 	opts, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.Field)
