@@ -24,13 +24,16 @@ func (e *encoder) open(m *message, reserved ...string) object {
 	return object{e: e, m: m, reserved: reserved, empty: true}
 }
 
-// label writes a key with the comma in front of it, unless it is the first.
-func (o *object) label(label []byte) {
+// key takes the comma off a label, if it is the first.
+func (o *object) key(label []byte) []byte {
 	if o.empty {
-		o.empty, label = false, label[1:]
+		o.empty = false
+		return label[1:]
 	}
-	o.e.out = append(o.e.out, label...)
+	return label
 }
+
+func (o *object) label(label []byte) { o.e.out = append(o.e.out, o.key(label)...) }
 
 // fields writes the fields that are set.
 func (o *object) fields(w wire, omit set) {
@@ -47,6 +50,9 @@ func (o *object) fields(w wire, omit set) {
 		case omit.has(f):
 			o.set.add(f)
 			w = rest.skip(tag)
+		case f.plain && !f.list: // as value does, with one store less
+			o.set.add(f)
+			o.e.out, w = appendScalar(append(o.e.out, o.key(f.label)...), f, rest)
 		default:
 			o.set.add(f)
 			o.label(f.label)

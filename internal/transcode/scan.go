@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -151,8 +152,12 @@ func (s *scanner) str() (t text) {
 			s.pos = i
 			s.fail("no control character in a string")
 			return text{}
+		case c >= utf8.RuneSelf:
+			t.nonASCII = true
+			for i < len(s.in) && s.in[i] >= utf8.RuneSelf {
+				i++
+			}
 		default:
-			t.nonASCII = t.nonASCII || c >= utf8.RuneSelf
 			i++
 		}
 	}
@@ -200,38 +205,39 @@ func hex4(b []byte) (rune, bool) {
 // appendTo appends the characters of the text. What is not valid Unicode becomes
 // U+FFFD, and exact is false then.
 func (t text) appendTo(dst []byte) (_ []byte, exact bool) {
-	if !t.escaped && (!t.nonASCII || utf8.Valid(t.raw)) {
-		return append(dst, t.raw...), true
-	}
 	exact = true
-	for i := 0; i < len(t.raw); {
-		switch c := t.raw[i]; {
-		case c == '\\' && t.raw[i+1] == 'u':
-			r, _ := hex4(t.raw[i:])
-			i += 6
-			if utf16.IsSurrogate(r) {
-				low, _ := hex4(t.raw[i:])
-				if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-					exact = false
-				} else {
-					i += 6
-				}
+	for raw := t.raw; ; {
+		n := len(raw)
+		if t.escaped {
+			if i := bytes.IndexByte(raw, '\\'); i >= 0 {
+				n = i
 			}
-			dst = utf8.AppendRune(dst, r)
-		case c == '\\':
-			dst = append(dst, unescaped(t.raw[i+1]))
-			i += 2
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-			i++
-		default:
-			r, n := utf8.DecodeRune(t.raw[i:])
-			exact = exact && (r != utf8.RuneError || n > 1)
-			dst = utf8.AppendRune(dst, r)
-			i += n
 		}
+		if t.nonASCII && !utf8.Valid(raw[:n]) {
+			exact = false
+			dst = append(dst, string([]rune(string(raw[:n])))...) // U+FFFD for each byte that is none
+		} else {
+			dst = append(dst, raw[:n]...)
+		}
+		if raw = raw[n:]; len(raw) == 0 {
+			return dst, exact
+		}
+		if raw[1] != 'u' {
+			dst, raw = append(dst, unescaped(raw[1])), raw[2:]
+			continue
+		}
+		r, _ := hex4(raw)
+		raw = raw[6:]
+		if utf16.IsSurrogate(r) {
+			low, _ := hex4(raw)
+			if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
+				exact = false
+			} else {
+				raw = raw[6:]
+			}
+		}
+		dst = utf8.AppendRune(dst, r)
 	}
-	return dst, exact
 }
 
 func unescaped(c byte) byte {
