@@ -319,17 +319,6 @@ func (d *decoder) scalar(f *field) LossKind {
 	return WrongType
 }
 
-// number finds the value of a word, whatever its case.
-func (e *enum) number(word []byte) (protoreflect.EnumNumber, bool) {
-	for i, c := range word {
-		if 'A' <= c && c <= 'Z' {
-			word[i] = c + 'a' - 'A'
-		}
-	}
-	n, ok := e.byWord[string(word)]
-	return n, ok
-}
-
 // parseInt reads an integer, also one written as 5.0 or 5e3.
 func parseInt(digits []byte, integer bool) (int64, bool) {
 	if integer {

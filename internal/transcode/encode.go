@@ -193,7 +193,7 @@ func appendScalar(out []byte, f *field, w wire) ([]byte, wire) {
 	if f.kind == protoreflect.BoolKind {
 		return strconv.AppendBool(out, n != 0), rest
 	}
-	return strconv.AppendInt(out, int64(n), 10), rest //nolint:gosec // two's complement on the wire
+	return strconv.AppendInt(out, int64(n), 10), rest
 }
 
 func (e *encoder) list(f *field, w wire) wire {
@@ -254,9 +254,9 @@ func (e *encoder) single(f *field, w wire) wire {
 		return rest
 	case protoreflect.EnumKind:
 		n, rest := w.varint()
-		word, ok := f.enum.words[protoreflect.EnumNumber(int32(n))] //nolint:gosec // enums are 32 bits on the wire
+		word, ok := f.enum.words[protoreflect.EnumNumber(int32(n))]
 		if !ok {
-			e.violate("", "%d is no value of %s", int32(n), f.desc.Enum().Name()) //nolint:gosec // as above
+			e.violate("", "%d is no value of %s", int32(n), f.desc.Enum().Name())
 		}
 		e.out = appendString(e.out, word)
 		return rest
@@ -307,9 +307,9 @@ func (e *encoder) timestamp(w wire) {
 		tag, w = w.varint()
 		n, w = w.varint()
 		if tag>>3 == 1 {
-			seconds = int64(n) //nolint:gosec // two's complement on the wire
+			seconds = int64(n)
 		} else {
-			nanos = int32(n) //nolint:gosec // 32 bits on the wire
+			nanos = int32(n)
 		}
 	}
 	if seconds < minSeconds || seconds > maxSeconds || nanos < 0 || nanos >= 1e9 {

@@ -8,7 +8,6 @@ import (
 	"testing"
 
 	"google.golang.org/protobuf/proto"
-	"google.golang.org/protobuf/reflect/protoreflect"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/contract"
 )
@@ -142,7 +141,7 @@ func roundTrip(t *testing.T, p *Plan, body []byte) []byte {
 	if err != nil {
 		return nil
 	}
-	var fromWire protoreflect.ProtoMessage = p.NewInput()
+	fromWire := p.NewInput()
 	if w, err := marshal(in); err != nil || proto.Unmarshal(w, fromWire) != nil || !proto.Equal(in, fromWire) {
 		t.Fatalf("%q does not survive its wire format: %v", body, err)
 	}

@@ -64,7 +64,7 @@ func (d *decoder) lose(kind LossKind, key string) {
 		d.losses = append(d.losses, Loss{Field: path, Kind: kind})
 	}
 	d.losses[i].Count++
-	d.lost = append(d.lost, uint8(i)) //nolint:gosec // at most maxLosses and one per kind
+	d.lost = append(d.lost, uint8(i))
 }
 
 func (d *decoder) loss(path string, kind LossKind) int {

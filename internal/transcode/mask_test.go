@@ -40,7 +40,8 @@ func TestMaskRefusals(t *testing.T) {
 	}{
 		{"unknown", `update_mask:{paths:"labels" paths:"tone.does"}`, []Violation{
 			{"update_mask", `"labels" is no field that can be changed`},
-			{"update_mask", `"tone.does" is no field that can be changed`}}},
+			{"update_mask", `"tone.does" is no field that can be changed`},
+		}},
 		{"the path", `update_mask:{paths:"id"}`, []Violation{{"update_mask", `"id" is no field that can be changed`}}},
 		{"itself", `update_mask:{paths:"update_mask"}`, []Violation{{"update_mask", `"update_mask" is no field that can be changed`}}},
 		{"everything", `update_mask:{paths:"*"}`, []Violation{{"update_mask", `"*" is no field that can be changed`}}},
@@ -48,9 +49,11 @@ func TestMaskRefusals(t *testing.T) {
 		{"into a list", `update_mask:{paths:"example_phrases.example"}`, []Violation{{"update_mask", `"example_phrases.example" is no field that can be changed`}}},
 		{"into additional fields", `update_mask:{paths:"additional_fields.x"}`, []Violation{{"update_mask", `"additional_fields.x" is no field that can be changed`}}},
 		{"a key that is set twice", `label:"L" additional_fields:{fields:{key:"label" value:{}}} update_mask:{paths:"additional_fields"}`, []Violation{
-			{`additional_fields["label"]`, "is set both here and in label"}}},
+			{`additional_fields["label"]`, "is set both here and in label"},
+		}},
 		{"a key of the gateway", `additional_fields:{fields:{key:"stream" value:{}}} update_mask:{paths:"additional_fields"}`, []Violation{
-			{`additional_fields["stream"]`, "is set by the gateway"}}},
+			{`additional_fields["stream"]`, "is set by the gateway"},
+		}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -160,26 +160,34 @@ func TestPages(t *testing.T) {
 			{target: "/folders/f?limit=1&cursor=a", body: `{"id":"f","files":{"data":[{"id":"b"}],"has_more":false}}`, want: `id:"f" files:{data:{id:"b"}}`},
 		}},
 		{"a page of another form inside an object", "GetFolder", `id:"f"`, []pageStep{
-			{target: "/folders/f", body: `{"id":"f","files":[{"id":"a"}]}`,
-				want: `id:"f" additional_fields:{fields:{key:"files" value:{list_value:{values:{struct_value:{fields:{key:"id" value:{string_value:"a"}}}}}}}}`},
+			{
+				target: "/folders/f", body: `{"id":"f","files":[{"id":"a"}]}`,
+				want: `id:"f" additional_fields:{fields:{key:"files" value:{list_value:{values:{struct_value:{fields:{key:"id" value:{string_value:"a"}}}}}}}}`,
+			},
 		}},
 		{"more than the largest page", "ListFiles", `page_size:2147483647`, []pageStep{
 			{target: "/files?limit=100", body: `{"data":[]}`, want: ``},
 		}},
 		{"page_size 0 is none", "ListFiles", `page_size:0`, []pageStep{{target: "/files", body: `{"data":[]}`, want: ``}}},
 		{"fields of the envelope that the proto does not model", "ListFiles", ``, []pageStep{
-			{target: "/files", body: `{"object":"page","data":[],"has_more":"no","total":1.5,"limit":"x","offset":-1,"next_cursor":{},"took":3}`,
+			{
+				target: "/files", body: `{"object":"page","data":[],"has_more":"no","total":1.5,"limit":"x","offset":-1,"next_cursor":{},"took":3}`,
 				want: `additional_fields:{fields:{key:"object" value:{string_value:"page"}} fields:{key:"has_more" value:{string_value:"no"}}
 					fields:{key:"total" value:{number_value:1.5}} fields:{key:"limit" value:{string_value:"x"}} fields:{key:"offset" value:{number_value:-1}}
-					fields:{key:"next_cursor" value:{struct_value:{}}} fields:{key:"took" value:{number_value:3}}}`},
+					fields:{key:"next_cursor" value:{struct_value:{}}} fields:{key:"took" value:{number_value:3}}}`,
+			},
 		}},
 		{"keys of the gateway's own fields", "ListFiles", ``, []pageStep{
-			{target: "/files", body: `{"data":[],"next_page_token":"x","total_size":7}`,
-				want: `additional_fields:{fields:{key:"next_page_token" value:{string_value:"x"}} fields:{key:"total_size" value:{number_value:7}}}`},
+			{
+				target: "/files", body: `{"data":[],"next_page_token":"x","total_size":7}`,
+				want: `additional_fields:{fields:{key:"next_page_token" value:{string_value:"x"}} fields:{key:"total_size" value:{number_value:7}}}`,
+			},
 		}},
 		{"a row that is no object: the list is kept as it came", "ListFiles", ``, []pageStep{
-			{target: "/files", body: `{"data":[{"id":"a","new":1},7],"next_cursor":"x"}`, more: true,
-				want: `additional_fields:{fields:{key:"data" value:{list_value:{values:{struct_value:{fields:{key:"id" value:{string_value:"a"}} fields:{key:"new" value:{number_value:1}}}} values:{number_value:7}}}}}`},
+			{
+				target: "/files", body: `{"data":[{"id":"a","new":1},7],"next_cursor":"x"}`, more: true,
+				want: `additional_fields:{fields:{key:"data" value:{list_value:{values:{struct_value:{fields:{key:"id" value:{string_value:"a"}} fields:{key:"new" value:{number_value:1}}}} values:{number_value:7}}}}}`,
+			},
 		}},
 		{"rows that are no list", "ListFiles", ``, []pageStep{
 			{target: "/files", body: `{"data":{"id":"a"}}`, want: `additional_fields:{fields:{key:"data" value:{struct_value:{fields:{key:"id" value:{string_value:"a"}}}}}}`},

@@ -7,8 +7,9 @@ import (
 )
 
 // FieldPath says which proto field of the request the upstream means by the param
-// of an error: "limit" is page_size, "input[0].role" is
-// "input.items.items[0].message.role". What the plan does not know is left as it came.
+// of an error: "limit" is page_size, "threadId" is thread_id, "input[0].role" is
+// "input.items.items[0].message.role". What the plan does not know is left as it
+// came.
 func (p *Plan) FieldPath(param string) string {
 	segments := splitParam(param)
 	if len(segments) == 0 {

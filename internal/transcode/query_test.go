@@ -5,8 +5,10 @@ import "testing"
 func TestQuery(t *testing.T) {
 	tests := []struct{ name, rpc, in, want string }{
 		{"nothing set", "ListFiles", ``, "/files"},
-		{"strings and bools", "ListFiles", `workspace_id:"ws_1" is_favorite:false search:"a b&c=é+%"`,
-			"/files?workspace_id=ws_1&is_favorite=false&search=a+b%26c%3D%C3%A9%2B%25"},
+		{
+			"strings and bools", "ListFiles", `workspace_id:"ws_1" is_favorite:false search:"a b&c=é+%"`,
+			"/files?workspace_id=ws_1&is_favorite=false&search=a+b%26c%3D%C3%A9%2B%25",
+		},
 		{"an empty string that is set", "ListFiles", `search:""`, "/files?search="},
 		{"an enum", "ListVideoAnalyses", `status:VIDEO_ANALYSIS_STATUS_FAILED`, "/video-analyses?status=failed"},
 		{"UNSPECIFIED", "ListVideoAnalyses", `status:VIDEO_ANALYSIS_STATUS_UNSPECIFIED`, "/video-analyses"},

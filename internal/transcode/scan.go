@@ -304,38 +304,29 @@ func (s *scanner) digits() int {
 }
 
 // literal reads true, false or null.
-func (s *scanner) literal(word string) bool {
-	if end := s.pos + len(word); end <= len(s.in) && string(s.in[s.pos:end]) == word {
-		s.pos = end
-		return true
+func (s *scanner) literal(word string) {
+	end := s.pos + len(word)
+	if end > len(s.in) || string(s.in[s.pos:end]) != word {
+		s.fail(word)
+		return
 	}
-	s.fail(word)
-	return false
+	s.pos = end
 }
 
-// skip reads the next value, whatever it is, and returns its text.
-func (s *scanner) skip() []byte {
+// skip reads the next value, whatever it is.
+func (s *scanner) skip() {
 	switch s.peek() {
 	case '{':
-		start := s.pos
 		for ok := s.open('}'); ok; ok = s.more('}') {
 			s.key()
 			s.skip()
 		}
-		return s.in[start:s.pos]
 	case '[':
-		start := s.pos
 		for ok := s.open(']'); ok; ok = s.more(']') {
 			s.skip()
 		}
-		return s.in[start:s.pos]
 	case '"':
-		start := s.pos
 		s.str()
-		return s.in[start:s.pos]
-	}
-	start := s.pos
-	switch s.peek() {
 	case 't':
 		s.literal("true")
 	case 'f':
@@ -347,7 +338,6 @@ func (s *scanner) skip() []byte {
 	default:
 		s.number()
 	}
-	return s.in[start:s.pos]
 }
 
 // end checks that nothing follows the value that was read.

@@ -2,6 +2,8 @@ package transcode
 
 import (
 	"encoding/base64"
+	"errors"
+	"slices"
 	"testing"
 
 	"google.golang.org/protobuf/proto"
@@ -21,7 +23,7 @@ func TestToken(t *testing.T) {
 		if err != nil || got != at {
 			t.Errorf("got %+v, %v, want %+v", got, err, at)
 		}
-		if _, err := parseToken(at.token(42), 43); err != errToken {
+		if _, err := parseToken(at.token(42), 43); !errors.Is(err, errToken) {
 			t.Errorf("%+v: holds for another list as well: %v", at, err)
 		}
 	}
@@ -32,16 +34,17 @@ func TestGarbageTokens(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	tokens := []string{"", "x", "!", "AAAA", "AQ", string(good), base64.StdEncoding.EncodeToString(good) + "=",
+	tokens := []string{
+		"", "x", "!", "AAAA", "AQ", string(good), base64.StdEncoding.EncodeToString(good) + "=",
 		position{}.token(42), // the first page needs none
 	}
 	for i := range good { // of the version as of everything else
-		changed := append([]byte(nil), good...)
+		changed := slices.Clone(good)
 		changed[i] ^= 1
 		tokens = append(tokens, base64.RawURLEncoding.EncodeToString(changed), base64.RawURLEncoding.EncodeToString(good[:i]))
 	}
 	for _, token := range tokens {
-		if at, err := parseToken(token, 42); err != errToken {
+		if at, err := parseToken(token, 42); !errors.Is(err, errToken) {
 			t.Errorf("%q: taken as %+v, %v", token, at, err)
 		}
 	}

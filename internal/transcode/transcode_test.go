@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 
 	"google.golang.org/protobuf/encoding/protojson"
@@ -16,10 +17,12 @@ import (
 
 var update = flag.Bool("update", false, "rewrite the golden files")
 
-// plans compiles all services.
+// compiled are the plans of all services; they never change.
+var compiled = sync.OnceValues(func() ([]*Plan, error) { return Compile(Services()...) })
+
 func plans(t testing.TB) []*Plan {
 	t.Helper()
-	all, err := Compile(Services()...)
+	all, err := compiled()
 	if err != nil {
 		t.Fatal(err)
 	}
