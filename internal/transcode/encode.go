@@ -117,9 +117,9 @@ func (e *encoder) union(m *message, w wire) {
 	for len(w) > 0 {
 		tag, rest := w.varint()
 		end := rest.skip(tag)
-		switch f := m.numbered(tag); {
-		case f == nil:
-		case f == m.extra:
+		switch f := m.numbered(tag); f {
+		case nil:
+		case m.extra:
 			extra = w[:len(w)-len(end)]
 		default:
 			member, run = f, w[:len(w)-len(end)]

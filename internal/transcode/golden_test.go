@@ -26,7 +26,7 @@ import (
 func TestRoutes(t *testing.T) {
 	var b bytes.Buffer
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(table, "RPC\tROUTE\tFAMILY\tIDEMPOTENCY\tBILLED\tATTEMPT\tTOTAL\tPAGING")
+	_, _ = fmt.Fprintln(table, "RPC\tROUTE\tFAMILY\tIDEMPOTENCY\tBILLED\tATTEMPT\tTOTAL\tPAGING")
 	for _, p := range plans(t) {
 		billed, paging := "-", "-"
 		if p.Billed {
@@ -42,7 +42,7 @@ func TestRoutes(t *testing.T) {
 			}
 		}
 		service := p.Service[strings.LastIndex(p.Service, ".")+1:]
-		fmt.Fprintf(table, "%s/%s\t%s %s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+		_, _ = fmt.Fprintf(table, "%s/%s\t%s %s\t%s\t%s\t%s\t%s\t%s\t%s\n",
 			service, p.RPC, p.HTTPMethod, p.Route, p.Family, p.Idempotency, billed, p.AttemptTimeout, p.TotalTimeout, paging)
 	}
 	if err := table.Flush(); err != nil {

@@ -10,7 +10,7 @@ type plainPersonas struct {
 }
 
 type plainPersona struct {
-	Id             *string       `json:"id,omitempty"`
+	ID             *string       `json:"id,omitempty"`
 	Object         *string       `json:"object,omitempty"`
 	Name           *string       `json:"name,omitempty"`
 	Category       *string       `json:"category,omitempty"`
