@@ -45,12 +45,12 @@ const spreadShare = 0.2
 
 // Pushback is the value of the trailer grpc-retry-pushback-ms (gRFC A6), in
 // milliseconds: how long the client must wait before a repeat, -1 for no repeat.
-// It is never below the delay.
+// It is never below the delay, save that 24 days is the most it can say.
 func (f *Failure) Pushback(facts Facts) int32 {
 	if !f.Retryable {
 		return -1
 	}
-	ms := float64(f.Delay.Milliseconds()) * (1 + spreadShare*facts.Spread)
+	ms := float64(f.Delay) / float64(time.Millisecond) * (1 + spreadShare*facts.Spread)
 	return int32(min(math.Ceil(ms), math.MaxInt32))
 }
 
