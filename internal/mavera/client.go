@@ -3,6 +3,8 @@ package mavera
 import (
 	"bytes"
 	"cmp"
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -142,6 +144,8 @@ func (c *Client) answer(ctx context.Context, call Call, response *http.Response)
 	switch {
 	case errors.Is(err, errTooLarge):
 		return nil, call.fail(TooLarge, err)
+	case isCorrupt(err):
+		return nil, call.fail(Malformed, err)
 	case err != nil:
 		return nil, call.lost(ctx, err, true)
 	}
@@ -207,4 +211,10 @@ func (c *Client) read(response *http.Response) ([]byte, error) {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
 	return buffer.Bytes(), nil
+}
+
+// isCorrupt says that a compressed body makes no sense, though all of it may be
+// there.
+func isCorrupt(err error) bool {
+	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, new(flate.CorruptInputError))
 }

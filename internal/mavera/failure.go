@@ -177,7 +177,7 @@ func (c Call) refused(response *http.Response, upstream upstreamError, now time.
 	case upstream.Param != "":
 		f.Violations = []transcode.Violation{{Field: c.Plan.FieldPath(upstream.Param), Description: f.Text}}
 	case status == http.StatusRequestEntityTooLarge: // the whole message is at fault
-		f.Violations = []transcode.Violation{{Description: f.Text}}
+		f.Violations = []transcode.Violation{{Description: "the message is too large for Mavera"}}
 	}
 	if f.details&resourceInfo != 0 {
 		f.ResourceType, f.ResourceName = c.Request.Resource.Type, c.Request.Resource.Name

@@ -95,18 +95,24 @@ func newClient(t testing.TB, base string, limit int64) *Client {
 	return NewClient(Options{BaseURL: address, MaxAnswerBytes: limit, Transport: transport})
 }
 
-// An upstream is a Mavera for one exchange: it starts, says where it is, and may
-// end the exchange's context.
-type upstream func(t *testing.T, end context.CancelCauseFunc) (base string)
+// An upstream is a Mavera for one exchange: it starts and gives the client that
+// talks to it. It may end the exchange's context.
+type upstream func(t *testing.T, end context.CancelCauseFunc) *Client
 
 // handles is an upstream that is an HTTP server.
 func handles(handler http.HandlerFunc) upstream {
-	return func(t *testing.T, _ context.CancelCauseFunc) string {
+	return func(t *testing.T, _ context.CancelCauseFunc) *Client {
 		t.Helper()
-		server := httptest.NewServer(handler)
-		t.Cleanup(server.Close)
-		return server.URL
+		return newClient(t, serve(t, handler), answerLimit)
 	}
+}
+
+// serve starts an HTTP server and says where it is.
+func serve(t *testing.T, handler http.HandlerFunc) (base string) {
+	t.Helper()
+	server := httptest.NewServer(handler)
+	t.Cleanup(server.Close)
+	return server.URL
 }
 
 // answers is an upstream that always gives the same answer. header is a list of
@@ -125,7 +131,7 @@ func answers(code int, body string, header ...string) upstream {
 // ends is an upstream that gets the request whole, ends the context with a cause
 // and never answers.
 func ends(cause error) upstream {
-	return func(t *testing.T, end context.CancelCauseFunc) string {
+	return func(t *testing.T, end context.CancelCauseFunc) *Client {
 		t.Helper()
 		return handles(func(_ http.ResponseWriter, r *http.Request) {
 			io.Copy(io.Discard, r.Body)
@@ -135,67 +141,84 @@ func ends(cause error) upstream {
 	}
 }
 
-// endsInside ends the context when half of the answer is out.
+// endsInside ends the context when the client has the first part of the answer.
 func endsInside(cause error) upstream {
-	return func(t *testing.T, end context.CancelCauseFunc) string {
+	return func(t *testing.T, end context.CancelCauseFunc) *Client {
 		t.Helper()
-		return handles(func(w http.ResponseWriter, r *http.Request) {
+		client := handles(func(w http.ResponseWriter, r *http.Request) {
 			io.Copy(io.Discard, r.Body)
 			io.WriteString(w, `{"id":`)
 			w.(http.Flusher).Flush()
-			end(cause)
 			<-r.Context().Done()
 		})(t, end)
+		next := client.transport
+		client.transport = roundTrip(func(r *http.Request) (*http.Response, error) {
+			response, err := next.RoundTrip(r)
+			end(cause)
+			return response, err
+		})
+		return client
 	}
 }
 
 // endsFirst ends the context before anything is sent.
 func endsFirst(cause error) upstream {
-	return func(_ *testing.T, end context.CancelCauseFunc) string {
+	return func(t *testing.T, end context.CancelCauseFunc) *Client {
+		t.Helper()
 		end(cause)
-		return "http://127.0.0.1:1"
+		return newClient(t, "http://127.0.0.1:1", answerLimit)
 	}
 }
 
+type roundTrip func(*http.Request) (*http.Response, error)
+
+func (f roundTrip) RoundTrip(r *http.Request) (*http.Response, error) { return f(r) }
+
 // refuses is an upstream that nobody listens at.
 func refuses() upstream {
-	return func(t *testing.T, _ context.CancelCauseFunc) string {
+	return func(t *testing.T, _ context.CancelCauseFunc) *Client {
 		t.Helper()
 		listener := listen(t)
 		listener.Close()
-		return "http://" + listener.Addr().String()
+		return newClient(t, "http://"+listener.Addr().String(), answerLimit)
 	}
 }
 
 // speaks is an upstream that does with each connection as it likes.
-func speaks(talk func(*net.TCPConn)) upstream {
-	return func(t *testing.T, _ context.CancelCauseFunc) string {
+func speaks(scheme string, talk func(*net.TCPConn)) upstream {
+	return func(t *testing.T, _ context.CancelCauseFunc) *Client {
 		t.Helper()
-		listener := listen(t)
-		ended := make(chan struct{})
-		go func() {
-			defer close(ended)
-			for {
-				conn, err := listener.Accept()
-				if err != nil {
-					return
-				}
-				talk(conn.(*net.TCPConn))
-				conn.Close()
-			}
-		}()
-		t.Cleanup(func() {
-			listener.Close()
-			<-ended
-		})
-		return "http://" + listener.Addr().String()
+		return newClient(t, scheme+"://"+accept(t, talk), answerLimit)
 	}
+}
+
+// accept talks to one connection after the other and says where.
+func accept(t *testing.T, talk func(*net.TCPConn)) (address string) {
+	t.Helper()
+	listener := listen(t)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for {
+			conn, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			talk(conn.(*net.TCPConn))
+			conn.Close()
+		}
+	}()
+	t.Cleanup(func() {
+		listener.Close()
+		<-ended
+	})
+	return listener.Addr().String()
 }
 
 // says is an upstream that reads a request and writes the bytes, whatever they
 // are, and closes the connection.
 func says(text string) upstream {
-	return speaks(func(conn *net.TCPConn) {
+	return speaks("http", func(conn *net.TCPConn) {
 		readRequest(conn)
 		io.WriteString(conn, text)
 	})

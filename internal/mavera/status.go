@@ -116,7 +116,7 @@ func (f *Failure) withDetails(st *status.Status, facts Facts, shown int) *status
 	}
 	if f.details&quotaFailure != 0 {
 		details = append(details, &errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{{
-			Subject: "api_key:" + f.credential(), Description: "the request rate of the Mavera key is used up",
+			Subject: "api_key:" + f.credential(), Description: "a rate or concurrency limit of the Mavera key is reached",
 		}}})
 	}
 	if f.Help != "" {

@@ -122,7 +122,7 @@ func table() []row {
 		{cause: NotSent, code: codes.Unavailable, reason: "CONNECTION_FAILED", retry: always, help: guideErrors, text: "no connection to Mavera could be had, nothing was sent", user: userLater},
 		{low: 502, high: 599, code: codes.Unavailable, unknownOutcome: true, retry: idempotent, help: guideErrors, text: "a server between the gateway and Mavera failed", user: userLater},
 		{cause: Lost, code: codes.Unavailable, reason: "CONNECTION_LOST", unknownOutcome: true, retry: idempotent, help: guideErrors, text: "the connection to Mavera broke off before the whole answer was there", user: userLater},
-		{low: 300, high: 399, code: codes.Internal, reason: "UNEXPECTED_STATUS", help: guideErrors, text: "Mavera answered with a redirect, which the gateway never follows", user: userGeneric},
+		{low: 300, high: 399, code: codes.Internal, reason: "UNEXPECTED_STATUS", help: guideErrors, text: "Mavera answered with a redirection, which the gateway never follows", user: userGeneric},
 		{low: 100, high: 999, code: codes.Internal, reason: "UNEXPECTED_STATUS", help: guideErrors, text: "Mavera answered with a status that is not part of its API", user: userGeneric},
 		{cause: Malformed, code: codes.Internal, reason: "MALFORMED_RESPONSE", retry: idempotent, help: guideErrors, text: "Mavera's answer is not the expected JSON", user: userGeneric},
 		{cause: TooLarge, code: codes.Internal, reason: "ANSWER_TOO_LARGE", help: guideErrors, text: "Mavera's answer is over the gateway's size limit (max_answer_bytes)", user: "The result is too large."},
