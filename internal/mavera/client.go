@@ -120,7 +120,7 @@ func (c *Client) Attempt(ctx context.Context, call Call) (*transcode.Answer, Rep
 	if err != nil {
 		return nil, report, call.lost(ctx, err, report.Sends > 0)
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing depends on how it closes
+	defer response.Body.Close()
 	report.Status, report.Header = response.StatusCode, response.Header
 	answer, failure := c.answer(ctx, call, response)
 	if failure != nil {

@@ -240,7 +240,8 @@ func TestLateWrite(t *testing.T) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { cancel(ErrAttemptTimeout) },
 	})
-	_, report, err := answers(200, "{}")(t, nil).Attempt(ctx, inviteMember(t))
+	client := handles(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })(t, nil)
+	_, report, err := client.Attempt(ctx, inviteMember(t))
 	if f := asFailure(t, err); report.Sends != 1 || f.Code != codes.Unknown || f.Retryable {
 		t.Errorf("%d sends, %v", report.Sends, f)
 	}

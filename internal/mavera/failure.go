@@ -18,7 +18,7 @@ import (
 
 // A Failure is why a call failed. Its exported fields may be shown to callers;
 // Unwrap gives the cause, which may not.
-type Failure struct {
+type Failure struct { //nolint:errname // what failed is the call; its error text is the lesser half
 	Code   codes.Code
 	Reason string // UPPER_SNAKE, for programs
 	Domain string // UpstreamDomain or GatewayDomain
@@ -72,7 +72,7 @@ func NewFailure(cause Cause, err error, violations ...transcode.Violation) *Fail
 }
 
 // failure fills in what the row says.
-func (r row) failure(repeatable bool, err error) *Failure {
+func (r *row) failure(repeatable bool, err error) *Failure {
 	f := &Failure{
 		Code: r.code, Reason: r.reason, Domain: UpstreamDomain, Text: r.text, User: r.user,
 		Help: r.help, details: r.details, cause: err,

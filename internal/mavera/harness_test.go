@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"testing"
 
 	"go.uber.org/goleak"
@@ -29,6 +30,9 @@ import (
 )
 
 const liveKey = "mvra_live_abcdSECRETSECRETSECRET00"
+
+// plans are compiled once for all tests.
+var plans = sync.OnceValues(func() ([]*transcode.Plan, error) { return transcode.Compile(transcode.Services()...) })
 
 var update = flag.Bool("update", false, "write the golden files")
 
@@ -55,12 +59,12 @@ func golden(t *testing.T, name, got string) {
 // newCall makes the call that an RPC's request message stands for.
 func newCall(t testing.TB, rpc string, in proto.Message) Call {
 	t.Helper()
-	plans, err := transcode.Compile(transcode.Services()...)
+	all, err := plans()
 	if err != nil {
 		t.Fatal(err)
 	}
-	i := slices.IndexFunc(plans, func(p *transcode.Plan) bool { return p.RPC == rpc })
-	request, err := plans[i].Request(in)
+	i := slices.IndexFunc(all, func(p *transcode.Plan) bool { return p.RPC == rpc })
+	request, err := all[i].Request(in)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -68,7 +72,7 @@ func newCall(t testing.TB, rpc string, in proto.Message) Call {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return Call{Plan: plans[i], Request: request, Key: key}
+	return Call{Plan: all[i], Request: request, Key: key}
 }
 
 // getPersona is an idempotent call.

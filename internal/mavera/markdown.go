@@ -32,10 +32,12 @@ func MarkdownTable() string {
 }
 
 // codeName is the name of a code as google.rpc.Code spells it.
-func codeName(c codes.Code) string { return "`" + code.Code(c).String() + "`" }
+func codeName(c codes.Code) string {
+	return "`" + code.Code(c).String() + "`" //nolint:gosec // there are 17 codes
+}
 
 // matches says what the row is for, after the rows before it.
-func (r row) matches(before []row) string {
+func (r *row) matches(before []*row) string {
 	var causes []string
 	switch {
 	case r.low == 0:
@@ -57,7 +59,7 @@ func (r row) matches(before []row) string {
 }
 
 // detailNames names what the row adds to every status.
-func (r row) detailNames() []string {
+func (r *row) detailNames() []string {
 	var names []string
 	for _, d := range []struct {
 		has  bool

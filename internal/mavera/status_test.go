@@ -87,7 +87,7 @@ func checkStatus(t *testing.T, st *status.Status, pushback int32) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, quoted := range strings.Split(string(text), `"`) {
+	for quoted := range strings.SplitSeq(string(text), `"`) {
 		if secret.Redact(quoted) != quoted {
 			t.Errorf("there is a key in %q", quoted)
 		}
@@ -133,7 +133,7 @@ func trailerSize(t *testing.T, st *status.Status, pushback int32) int {
 // worst are failures whose every part is as long as it can be. The text takes
 // three bytes a character as UTF-8 and nine in a trailer.
 func worst() []*Failure {
-	text := strings.Repeat("語", 400)
+	text := strings.Repeat("€", 400)
 	var many []transcode.Violation
 	for range 1000 {
 		many = append(many, transcode.Violation{Field: text, Description: text})
@@ -323,7 +323,7 @@ func FuzzErrorBody(f *testing.F) {
 		`{"error": {"message": "` + liveKey + `", "type": "` + liveKey + `", "code": "` + liveKey + `", "param": "` + liveKey + `"}}`,
 		`{"error": {"message": "mv` + "\xff" + `ra_live_abcdSECRETSECRETSECRET"}}`,
 		`{"error": {"message": "mvra\u005flive_abcdSECRETSECRETSECRET\u2028\u0085\u0000"}}`,
-		`{"error": {"message": "` + strings.Repeat("語", 300) + `", "code": "` + strings.Repeat("_9", 32) + `"}}`,
+		`{"error": {"message": "` + strings.Repeat("€", 300) + `", "code": "` + strings.Repeat("_9", 32) + `"}}`,
 		`{"error": {"message": "x", "code": "a_", "param": "input[0].content"}}`,
 	}} {
 		for i, body := range group {

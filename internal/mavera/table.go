@@ -103,8 +103,8 @@ const (
 // and 503; for the rest AIP-193 and google.rpc.Code, with one rule above them: a
 // status that proxies or clients replay by themselves (UNAVAILABLE) is never given
 // to a call that may have been carried out and must not be repeated.
-func table() []row {
-	return []row{
+func table() []*row {
+	return []*row{
 		{low: 400, high: 400, code: codes.InvalidArgument, details: badRequest, help: guideErrors, user: userFix},
 		{low: 422, high: 422, code: codes.InvalidArgument, details: badRequest, help: guideErrors, user: userFix},
 		{low: 401, high: 401, code: codes.Unauthenticated, help: guideAuth, user: userSupport},
@@ -136,7 +136,7 @@ func table() []row {
 }
 
 // byStatus finds the row of an HTTP status.
-func byStatus(status int) row {
+func byStatus(status int) *row {
 	for _, r := range table() {
 		if r.low != 0 && r.low <= status && status <= r.high {
 			return r
@@ -146,7 +146,7 @@ func byStatus(status int) row {
 }
 
 // byCause finds the row of a cause.
-func byCause(cause Cause) row {
+func byCause(cause Cause) *row {
 	for _, r := range table() {
 		if r.cause == cause {
 			return r

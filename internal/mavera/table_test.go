@@ -235,7 +235,7 @@ func TestStatus(t *testing.T) {
 }
 
 // key tells a row from the others.
-func (r row) key() string { return fmt.Sprintf("%d-%d %s", r.low, r.high, r.cause) }
+func (r *row) key() string { return fmt.Sprintf("%d-%d %s", r.low, r.high, r.cause) }
 
 // rowOf finds the row that a failure comes from by its text.
 func rowOf(err error) string {
