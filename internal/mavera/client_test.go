@@ -240,7 +240,7 @@ func TestLateWrite(t *testing.T) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn: func(httptrace.GotConnInfo) { cancel(ErrAttemptTimeout) },
 	})
-	client := handles(func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })(t, nil)
+	client := speaks("http", func(conn *net.TCPConn) { io.Copy(io.Discard, conn) })(t, nil)
 	_, report, err := client.Attempt(ctx, inviteMember(t))
 	if f := asFailure(t, err); report.Sends != 1 || f.Code != codes.Unknown || f.Retryable {
 		t.Errorf("%d sends, %v", report.Sends, f)
