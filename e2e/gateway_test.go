@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"strings"
@@ -12,8 +13,10 @@ import (
 	"time"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
@@ -134,3 +137,19 @@ func eventually(t *testing.T, what string, yes func() bool) {
 
 // tomorrow is a time that has not come when the test ends.
 func tomorrow() *timestamppb.Timestamp { return timestamppb.New(time.Now().Add(24 * time.Hour)) }
+
+// millisecond is short for the rows of tables.
+const millisecond = time.Millisecond
+
+func statusOf(err error) codes.Code { return status.Code(err) }
+
+// freePort is an address at which nobody listens.
+func freePort(t *testing.T) string {
+	t.Helper()
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer listener.Close()
+	return listener.Addr().String()
+}
