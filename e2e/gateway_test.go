@@ -153,3 +153,18 @@ func freePort(t *testing.T) string {
 	defer listener.Close()
 	return listener.Addr().String()
 }
+
+// sample is the value of the metric whose line has all parts, "" when there is none.
+func sample(metrics string, parts ...string) string {
+lines:
+	for line := range strings.Lines(metrics) {
+		for _, part := range parts {
+			if !strings.Contains(line, part) {
+				continue lines
+			}
+		}
+		fields := strings.Fields(line)
+		return fields[len(fields)-1]
+	}
+	return ""
+}

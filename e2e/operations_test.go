@@ -215,10 +215,7 @@ func studyOperations() []operation {
 			return r.GetDeleted(), err
 		}, true},
 		{"BrandVoicesService/CreateBrandVoice", func(ctx context.Context, w *world) (any, error) {
-			r, err := w.voices.CreateBrandVoice(ctx, &maverav1.CreateBrandVoiceRequest{
-				Label: "Acme", UsageContext: "Marketing texts and posts", WorkspaceId: new(workspaceID),
-				Urls: []*maverav1.BrandVoiceUrlInput{{Url: new("https://acme.example.com/about")}},
-			})
+			r, err := w.voices.CreateBrandVoice(ctx, acme())
 			w.voice = r.GetId()
 			return r.GetLabel(), err
 		}, "Acme"},
@@ -443,5 +440,13 @@ func meetingOperations() []operation {
 			r, err := w.meetings.CancelMeeting(ctx, &maverav1.CancelMeetingRequest{Id: later.GetId(), Reason: new("moved")})
 			return []any{r.GetStatus(), r.GetCancelledAt().IsValid()}, err
 		}, []any{"cancelled", true}},
+	}
+}
+
+// acme is a brand voice to create.
+func acme() *maverav1.CreateBrandVoiceRequest {
+	return &maverav1.CreateBrandVoiceRequest{
+		Label: "Acme", UsageContext: "Marketing texts and posts", WorkspaceId: new(workspaceID),
+		Urls: []*maverav1.BrandVoiceUrlInput{{Url: new("https://acme.example.com/about")}},
 	}
 }

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/simulator"
@@ -105,4 +106,19 @@ func (m *mavera) awaitRequest(operation string) {
 		}
 		return false
 	})
+}
+
+// lastTarget is path and query, below the base path, of the last request.
+func (m *mavera) lastTarget() string {
+	m.t.Helper()
+	requests := m.requests()
+	if len(requests) == 0 {
+		return ""
+	}
+	last := requests[len(requests)-1]
+	target := strings.TrimPrefix(last.Path, simulator.BasePath)
+	if last.Query != "" {
+		target += "?" + last.Query
+	}
+	return target
 }
