@@ -70,9 +70,6 @@ func (f *Failure) Unwrap() error { return f.cause }
 func NewFailure(cause Cause, err error, violations ...transcode.Violation) *Failure {
 	f := byCause(cause).failure(true, err)
 	f.Violations = violations
-	if cause == ShuttingDown {
-		f.Delay = 0 // another replica takes the call at once
-	}
 	return f
 }
 
@@ -91,7 +88,7 @@ func (r row) failure(repeatable bool, err error) *Failure {
 		f.Text += "; the call may have been carried out: look for its result before you repeat it"
 		f.OutcomeUnknown = true
 	}
-	if f.Retryable {
+	if f.Retryable && r.cause != ShuttingDown { // another replica takes the call at once
 		f.Delay = defaultDelay
 	}
 	return f
@@ -128,7 +125,7 @@ func (c Call) Ended(ctx context.Context, sent bool) *Failure {
 		f = c.fail(NotSent, cause)
 	case errors.Is(cause, ErrAttemptTimeout):
 		f = c.fail(AttemptTimedOut, cause)
-	case errors.Is(cause, ErrShuttingDown) && sent:
+	case errors.Is(cause, ErrShuttingDown) && sent && !c.repeatable():
 		f = c.fail(Lost, cause)
 	case errors.Is(cause, ErrShuttingDown):
 		f = c.fail(ShuttingDown, cause)
