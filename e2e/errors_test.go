@@ -41,7 +41,9 @@ func TestStatuses(t *testing.T) {
 	failed := func(code codes.Code, reason, retryable, wait, details string) failure {
 		return failure{Code: code, Reason: reason, Domain: upstream, Retryable: retryable, Wait: wait, Details: details, Attempts: "1"}
 	}
-	refused := func(code codes.Code, reason, details string) failure { return failed(code, reason, "false", "-1", details) }
+	refused := func(code codes.Code, reason, details string) failure {
+		return failed(code, reason, "false", "-1", details)
+	}
 	coded := func(f failure, upstreamCode string) failure { f.UpstreamCode = upstreamCode; return f }
 	unknown := failed(codes.Unknown, "OUTCOME_UNKNOWN", "false", "-1", "/guides/errors")
 	unknown.Outcome = "unknown"

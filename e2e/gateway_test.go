@@ -68,7 +68,7 @@ func pair(t *testing.T, args ...string) (*mavera, *gateway) {
 // clients are the typed clients of all services.
 type clients struct {
 	responses   maverav1.ResponsesServiceClient
-	chat        maverav1.ChatServiceClient
+	chat        maverav1.ChatServiceClient //nolint:staticcheck // deprecated upstream, and served as long as it is
 	mave        maverav1.MaveServiceClient
 	news        maverav1.NewsServiceClient
 	personas    maverav1.PersonasServiceClient
@@ -87,8 +87,9 @@ type clients struct {
 
 func clientsOf(conn grpc.ClientConnInterface) clients {
 	return clients{
-		responses: maverav1.NewResponsesServiceClient(conn), chat: maverav1.NewChatServiceClient(conn),
-		mave: maverav1.NewMaveServiceClient(conn), news: maverav1.NewNewsServiceClient(conn),
+		responses: maverav1.NewResponsesServiceClient(conn),
+		chat:      maverav1.NewChatServiceClient(conn), //nolint:staticcheck // see clients
+		mave:      maverav1.NewMaveServiceClient(conn), news: maverav1.NewNewsServiceClient(conn),
 		personas: maverav1.NewPersonasServiceClient(conn), voices: maverav1.NewBrandVoicesServiceClient(conn),
 		groups: maverav1.NewFocusGroupsServiceClient(conn), videos: maverav1.NewVideoAnalysesServiceClient(conn),
 		files: maverav1.NewFilesServiceClient(conn), folders: maverav1.NewFoldersServiceClient(conn),
@@ -115,6 +116,7 @@ func (g *gateway) page(path string) (status int, text string) {
 
 // within is the context of a call that must not outlast the test's patience.
 func within(t *testing.T) context.Context {
+	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	t.Cleanup(cancel)
 	return ctx

@@ -97,7 +97,6 @@ func textOperations() []operation {
 			return []any{r.GetObject(), r.GetStatus(), r.GetOutput()[0].GetMessage().GetContent()[0].GetOutputText().GetText() != "", r.GetUsage().GetCreditsUsed() > 0}, err
 		}, []any{"response", maverav1.ResponseStatus_RESPONSE_STATUS_COMPLETED, true, true}},
 		{"ChatService/CreateChatCompletion", func(ctx context.Context, w *world) (any, error) {
-			//nolint:staticcheck // deprecated upstream, and served as long as it is
 			c, err := w.chat.CreateChatCompletion(ctx, &maverav1.CreateChatCompletionRequest{
 				Model: "mavera-1", PersonaId: new(personaID), AnalysisMode: new(false),
 				Messages: []*maverav1.ChatMessage{{Role: maverav1.ChatRole_CHAT_ROLE_USER, Content: "Which slogan would you trust?"}},
@@ -382,7 +381,7 @@ func teamOperations() []operation {
 		{"ProjectsService/CreateProject", func(ctx context.Context, w *world) (any, error) {
 			r, err := w.projects.CreateProject(ctx, &maverav1.CreateProjectRequest{Name: new("Launch"), WorkspaceId: new(workspaceID), BudgetAlert: new(int64(0))})
 			w.project = r.GetId()
-			return []any{r.GetName(), r.BudgetAlert}, err
+			return []any{r.GetName(), r.BudgetAlert}, err //nolint:protogetter // absent and 0 differ
 		}, []any{"Launch", new(int64(0))}},
 		{"ProjectsService/ListProjects", func(ctx context.Context, w *world) (any, error) {
 			r, err := w.projects.ListProjects(ctx, &maverav1.ListProjectsRequest{WorkspaceId: new(workspaceID)})

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"strings"
@@ -69,16 +70,8 @@ func (m *mavera) control(method, command string, body, into any) {
 func (m *mavera) fault(route string, script object) {
 	m.t.Helper()
 	body := object{"route": route}
-	for key, value := range script {
-		body[key] = value
-	}
+	maps.Copy(body, script)
 	m.control("POST", "faults", body, nil)
-}
-
-// release ends calls that hang and forgets faults.
-func (m *mavera) release() {
-	m.t.Helper()
-	m.control("DELETE", "faults", nil, nil)
 }
 
 // requests are those that came since the last forget.

@@ -20,7 +20,7 @@ const (
 	creditsKey   = "x-mavera-credits-used"
 	pushbackKey  = "grpc-retry-pushback-ms" // gRFC A6
 	callerKey    = "x-caller-id"
-	apiKeyKey    = "x-mavera-api-key"
+	apiKeyKey    = "x-mavera-api-key" //nolint:gosec // a name, no key
 )
 
 // maxRequestID is how long a caller's request id may be, in characters.

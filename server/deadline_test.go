@@ -92,14 +92,13 @@ func TestTotalTimeout(t *testing.T) {
 			{"a shorter one of the caller's", time.Second, time.Second, context.DeadlineExceeded},
 			{"a longer one of the caller's", time.Hour, time.Hour, context.DeadlineExceeded},
 		} {
-			ctx := context.WithValue(t.Context(), callKey{}, c)
+			ctx, cancel := context.WithValue(t.Context(), callKey{}, c), context.CancelFunc(func() {})
 			if row.deadline > 0 {
-				var cancel context.CancelFunc
 				ctx, cancel = context.WithTimeout(ctx, row.deadline)
-				defer cancel()
 			}
 			begin := time.Now()
 			_, err := deadline{}.unary(ctx, nil, nil, below)
+			cancel()
 			if !errors.Is(err, row.want) || time.Since(begin) != row.after {
 				t.Errorf("%s: %v after %s, want %v after %s", row.name, err, time.Since(begin), row.want, row.after)
 			}
