@@ -132,7 +132,8 @@ func TestIdentity(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			r := record{}
-			ctx, c := r.begin(metadata.NewIncomingContext(t.Context(), row.md), "/p.S/M")
+			ctx := r.begin(metadata.NewIncomingContext(t.Context(), row.md), "/p.S/M")
+			c := callOf(ctx)
 			i := identity{Options{AllowCallerKeys: row.allow}}
 			ctx, err := i.identify(ctx)
 			got := ""
