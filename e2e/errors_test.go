@@ -83,7 +83,7 @@ func TestStatuses(t *testing.T) {
 		},
 		{status: 408, get: failed(codes.Unavailable, "UPSTREAM_TIMEOUT", "true", "1s", "/guides/errors"), create: unknown},
 		{status: 409, get: refused(codes.Aborted, "HTTP_409", "/guides/errors")},
-		{status: 413, get: refused(codes.InvalidArgument, "HTTP_413", "/guides/errors")},
+		{status: 413, get: refused(codes.InvalidArgument, "HTTP_413", "bad : the message is too large for Mavera; /guides/errors")},
 		{status: 418, get: refused(codes.FailedPrecondition, "HTTP_418", "/guides/errors")},
 		{status: 422, get: refused(codes.InvalidArgument, "HTTP_422", "/guides/errors")},
 		{
@@ -126,11 +126,11 @@ func TestStatuses(t *testing.T) {
 // TestAnswers has answers that are none, with a status of success.
 func TestAnswers(t *testing.T) {
 	m, g := pair(t, "--max-answer-bytes=64KiB")
-	malformed := failure{Code: codes.Internal, Reason: "MALFORMED_RESPONSE", Domain: upstream, Retryable: "true", Wait: "1s", Attempts: "1", Details: "/guides/errors"}
-	tooLarge := failure{Code: codes.Internal, Reason: "ANSWER_TOO_LARGE", Domain: upstream, Retryable: "false", Wait: "-1", Attempts: "1", Details: "/guides/errors"}
-	lost := failure{Code: codes.Unavailable, Reason: "CONNECTION_LOST", Domain: upstream, Retryable: "true", Wait: "1s", Attempts: "1", Details: "/guides/errors"}
+	malformed := failure{Code: codes.Internal, Reason: "MALFORMED_RESPONSE", Domain: upstream, HTTPStatus: "200", Retryable: "true", Wait: "1s", Attempts: "1", Details: "/guides/errors"}
+	tooLarge := failure{Code: codes.Internal, Reason: "ANSWER_TOO_LARGE", Domain: upstream, HTTPStatus: "200", Retryable: "false", Wait: "-1", Attempts: "1", Details: "/guides/errors"}
+	lost := failure{Code: codes.Unavailable, Reason: "CONNECTION_LOST", Domain: upstream, HTTPStatus: "200", Retryable: "true", Wait: "1s", Attempts: "1", Details: "/guides/errors"}
 	never := func(f failure) failure { f.Retryable, f.Wait = "false", "-1"; return f }
-	unknown := failure{Code: codes.Unknown, Reason: "OUTCOME_UNKNOWN", Domain: upstream, Retryable: "false", Wait: "-1", Attempts: "1", Outcome: "unknown", Details: "/guides/errors"}
+	unknown := failure{Code: codes.Unknown, Reason: "OUTCOME_UNKNOWN", Domain: upstream, HTTPStatus: "200", Retryable: "false", Wait: "-1", Attempts: "1", Outcome: "unknown", Details: "/guides/errors"}
 
 	for _, row := range []struct {
 		name        string
