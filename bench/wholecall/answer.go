@@ -10,15 +10,15 @@ type size struct {
 	name  string // what the callers search for
 	rows  int
 	bytes int
-	calls int // per turn of a system; some 0.5 s of work
+	calls int // per turn of a system; some 0.3 s of work
 }
 
 // sizes are those that the targets are set for.
 func sizes() []size {
 	return []size{
-		{name: "1KB", rows: 2, bytes: 1 << 10, calls: 3000},
-		{name: "12.5KB", rows: 20, bytes: 12_800, calls: 2000},
-		{name: "100KB", rows: 160, bytes: 100 << 10, calls: 600},
+		{name: "1KB", rows: 2, bytes: 1 << 10, calls: 1500},
+		{name: "12.5KB", rows: 20, bytes: 12_800, calls: 1000},
+		{name: "100KB", rows: 160, bytes: 100 << 10, calls: 300},
 	}
 }
 

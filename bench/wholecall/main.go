@@ -50,13 +50,15 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 			return serveFloor(ctx, args[0], args[1:])
 		}
 	}
-	var o options
+	o := options{sizes: sizes()}
 	flags := flag.NewFlagSet("wholecall", flag.ContinueOnError)
 	flags.StringVar(&o.gateway, "gateway", "bin/mavera-gateway", "`path` of the gateway")
+	flags.StringVar(&o.compare, "compare", "", "`path` of another build of the gateway, to measure beside the first")
 	flags.IntVar(&o.callers, "callers", 32, "how many callers there are, each with one call at a time")
 	flags.IntVar(&o.connections, "connections", 4, "how many connections the callers share")
-	flags.IntVar(&o.rounds, "rounds", 9, "how often every system takes its turn at a size")
+	flags.IntVar(&o.rounds, "rounds", 15, "how often every system takes its turn at a size")
 	flags.IntVar(&o.starts, "starts", 5, "how often the gateway is started to measure its start")
+	flags.Func("sizes", "`names` of the answers' sizes, separated by commas (default: all)", o.choose)
 	flags.StringVar(&o.profiles, "profiles", "", "measure nothing, but write CPU and allocation profiles of the gateway into this `directory`")
 	flags.DurationVar(&o.profileTime, "profiletime", 5*time.Second, "how long a CPU profile takes")
 	if err := flags.Parse(args); err != nil {

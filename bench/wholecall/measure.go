@@ -6,13 +6,18 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
+	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/protobuf/proto"
 )
 
-const gatewayName = "gateway"
+// The gateway, and another build of it.
+const (
+	gatewayName = "gateway"
+	compareName = "compared"
+)
 
 // settle is how long a process gets to put a turn behind it: the last log lines,
 // a collection that is under way.
@@ -20,10 +25,24 @@ const settle = 30 * time.Millisecond
 
 // options are the flags.
 type options struct {
-	gateway                              string
+	gateway, compare                     string
 	callers, connections, rounds, starts int
+	sizes                                []size
 	profiles                             string
 	profileTime                          time.Duration
+}
+
+// choose takes a list of sizes.
+func (o *options) choose(names string) error {
+	o.sizes = nil
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(sizes(), func(s size) bool { return s.name == name })
+		if i < 0 {
+			return fmt.Errorf("there is no size %q", name)
+		}
+		o.sizes = append(o.sizes, sizes()[i])
+	}
+	return nil
 }
 
 // A system is one of the servers that are compared, under load.
@@ -60,7 +79,11 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	if err != nil {
 		return err
 	}
-	for _, name := range []string{floorCommand, protojsonCommand, gatewayName} {
+	names := []string{floorCommand, protojsonCommand, gatewayName}
+	if o.compare != "" {
+		names = append(names, compareName)
+	}
+	for _, name := range names {
 		if err := b.startSystem(ctx, name); err != nil {
 			return err
 		}
@@ -69,7 +92,7 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 		return err
 	}
 	var results []result
-	for _, s := range sizes() {
+	for _, s := range o.sizes {
 		more, err := b.measureSize(ctx, s)
 		if err != nil {
 			return err
@@ -108,9 +131,12 @@ func (b *bench) startUpstream(ctx context.Context) error {
 func (b *bench) startSystem(ctx context.Context, name string) error {
 	s := &system{name: name}
 	var err error
-	if name == gatewayName {
-		s.process, s.admin, err = b.startGateway(ctx)
-	} else {
+	switch name {
+	case gatewayName:
+		s.process, s.admin, err = b.startGateway(ctx, b.gateway)
+	case compareName:
+		s.process, s.admin, err = b.startGateway(ctx, b.compare)
+	default:
 		s.process, err = b.startFloor(ctx, name)
 	}
 	if err != nil {
@@ -138,7 +164,7 @@ func (b *bench) startFloor(ctx context.Context, name string) (*process, error) {
 
 // startGateway starts the gateway with its defaults, as an operator would: it
 // logs a line for every call, into a file.
-func (b *bench) startGateway(ctx context.Context) (p *process, admin string, err error) {
+func (b *bench) startGateway(ctx context.Context, path string) (p *process, admin string, err error) {
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return nil, "", err
@@ -146,19 +172,19 @@ func (b *bench) startGateway(ctx context.Context) (p *process, admin string, err
 	if admin, err = freeAddress(ctx); err != nil {
 		return nil, "", err
 	}
-	log, err := os.Create(filepath.Join(b.dir, "gateway.log"))
+	log, err := os.CreateTemp(b.dir, "gateway")
 	if err != nil {
 		return nil, "", fmt.Errorf("make log: %w", err)
 	}
 	defer log.Close() // the process has its own handle
 	environ := append([]string{"GATEWAY_GRPC_ADDR=" + address, "GATEWAY_ADMIN_ADDR=" + admin}, b.environ...)
-	p, err = start(ctx, address, environ, log, b.gateway, "serve")
+	p, err = start(ctx, address, environ, log, path, "serve")
 	return p, admin, err
 }
 
 // checkAnswers makes sure that the floor returns what the gateway returns.
 func (b *bench) checkAnswers(ctx context.Context) error {
-	for _, s := range sizes() {
+	for _, s := range b.sizes {
 		floor, err := b.systems[0].callers.ask(ctx, s)
 		if err != nil {
 			return err
@@ -182,7 +208,7 @@ func (b *bench) measureStart(ctx context.Context) (starting, error) {
 	var took []time.Duration
 	var resident []int64
 	for range b.starts {
-		p, _, err := b.startGateway(ctx)
+		p, _, err := b.startGateway(ctx, b.gateway)
 		if err != nil {
 			return starting{}, err
 		}

@@ -21,7 +21,7 @@ func (b *bench) profile(ctx context.Context) error {
 	if err := b.startSystem(ctx, gatewayName); err != nil {
 		return err
 	}
-	for _, s := range sizes() {
+	for _, s := range b.sizes {
 		if err := b.profileSize(ctx, b.systems[0], s); err != nil {
 			return err
 		}
