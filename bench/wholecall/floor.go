@@ -151,6 +151,7 @@ func serveFloor(ctx context.Context, command string, args []string) error {
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
 		grpc.WaitForHandlers(true),
+		grpc.NumStreamWorkers(64),
 	)
 	maverav1.RegisterPersonasServiceServer(server, f)
 	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
