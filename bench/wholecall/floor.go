@@ -117,8 +117,8 @@ func (f *floor) ListPersonas(ctx context.Context, in *maverav1.ListPersonasReque
 	return f.answers[in.GetSearch()], nil
 }
 
-// decode reads a body the way that comes to mind first. It loses what protojson
-// spells in another way than Mavera: enums and mixed keys.
+// decode reads a body the way that comes to mind first. It loses enums,
+// which protojson spells in another way than Mavera, without an error.
 func decode(body io.Reader) (*maverav1.ListPersonasResponse, error) {
 	text, err := io.ReadAll(body)
 	if err != nil {

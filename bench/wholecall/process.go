@@ -28,7 +28,7 @@ type process struct {
 // start starts a program with an environment of its own, so that nothing set for
 // the benchmark's own process, such as GOGC or OTEL_*, reaches it.
 func start(ctx context.Context, address string, environ []string, output io.Writer, name string, args ...string) (*process, error) {
-	command := exec.CommandContext(ctx, name, args...)
+	command := exec.CommandContext(ctx, name, args...) //nolint:gosec // this program and the gateway that the flags name
 	command.Env, command.Stdout, command.Stderr = environ, output, output
 	p := &process{command: command, address: address, started: time.Now()}
 	if err := command.Start(); err != nil {

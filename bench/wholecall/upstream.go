@@ -48,9 +48,9 @@ func upstream() http.Handler {
 		header := w.Header()
 		header.Set("Content-Type", "application/json")
 		header.Set("Content-Length", strconv.Itoa(len(body)))
-		header.Set("X-RateLimit-Limit", "600")
-		header.Set("X-RateLimit-Remaining", "500")
-		header.Set("X-RateLimit-Reset", "1706345678")
+		header.Set("X-Ratelimit-Limit", "600")
+		header.Set("X-Ratelimit-Remaining", "500")
+		header.Set("X-Ratelimit-Reset", "1706345678")
 		_, _ = w.Write(body) // a caller that has gone is not ours to mind
 	})
 	return mux
