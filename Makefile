@@ -78,8 +78,9 @@ golden: ## Rewrites the golden files; read the diff before you commit it
 	$(if $(GOLDEN_PACKAGES),go test $(GOLDEN_PACKAGES) -update,@echo 'there are no golden files')
 
 .PHONY: bench
-bench: ## Runs the benchmarks (BENCH=<regexp> BENCHTIME=1s)
+bench: build ## Runs the benchmarks (BENCH=<regexp> BENCHTIME=1s), then whole calls against a floor
 	$(if $(BENCH_PACKAGES),go test -tags e2e -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(BENCH_PACKAGES),@echo 'there are no benchmarks')
+	go run ./bench/wholecall
 
 .PHONY: fuzz
 fuzz: ## Fuzzes every target for FUZZTIME (10s)

@@ -93,6 +93,9 @@ func host(p *peer.Peer) string {
 	if p.Addr == nil {
 		return ""
 	}
+	if tcp, ok := p.Addr.(*net.TCPAddr); ok {
+		return tcp.AddrPort().Addr().Unmap().String()
+	}
 	address := p.Addr.String()
 	if name, _, err := net.SplitHostPort(address); err == nil {
 		return name

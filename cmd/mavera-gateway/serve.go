@@ -22,6 +22,11 @@ import (
 // flushLimit is how long telemetry may take to send what is left at the end.
 const flushLimit = 5 * time.Second
 
+// gcPercent is GOGC where the operator has not set it. Go's default of 100 would
+// collect a heap as small as this one's, 5 MB, every few hundred calls; 200 saves 6
+// to 14 % of the CPU time of a call for about 10 MiB (docs/performance.md).
+const gcPercent = 200
+
 // serve puts the program together and runs it until ctx ends.
 func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (err error) {
 	cfg, err := config.Parse(args, environ, os.ReadFile)
@@ -32,6 +37,9 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 		return cfg.WriteYAML(out) //nolint:wrapcheck // so is this
 	}
 	logger := slog.New(secret.NewHandler(slog.NewJSONHandler(errOut, &slog.HandlerOptions{Level: cfg.LogLevel})))
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(gcPercent)
+	}
 	life, end := context.WithCancel(context.WithoutCancel(ctx)) // outlives ctx by the drain
 	defer end()
 

@@ -14,6 +14,7 @@ import (
 	"net/http/httptrace"
 	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -70,6 +71,7 @@ type Client struct {
 	maxAnswer int64
 	userAgent string
 	screen    screen
+	buffers   sync.Pool // of *bytes.Buffer, empty
 }
 
 // NewClient returns a client.
@@ -141,6 +143,7 @@ func (c *Client) answer(ctx context.Context, call Call, response *http.Response)
 		return nil, call.refused(response, c.screen.read(body), time.Now())
 	}
 	body, err := c.read(response)
+	defer c.release(body)
 	switch {
 	case errors.Is(err, errTooLarge):
 		return nil, call.fail(TooLarge, err)
@@ -149,7 +152,7 @@ func (c *Client) answer(ctx context.Context, call Call, response *http.Response)
 	case err != nil:
 		return nil, call.lost(ctx, err, true)
 	}
-	answer, err := call.Plan.Answer(call.Request, body)
+	answer, err := call.Plan.Answer(call.Request, body.Bytes())
 	if err != nil {
 		return nil, call.fail(Malformed, err)
 	}
@@ -197,20 +200,36 @@ func (c *Client) send(ctx context.Context, call Call, sends *atomic.Int32) (*htt
 
 var errTooLarge = errors.New("the answer is over the size limit")
 
-// read reads the body of an answer whole.
-func (c *Client) read(response *http.Response) ([]byte, error) {
-	if response.ContentLength > c.maxAnswer {
-		return nil, errTooLarge
+// maxKept is the size, in bytes, up to which a buffer is kept for another answer:
+// far above a usual one, so that a rare large one does not stay in memory.
+const maxKept = 1 << 20
+
+// read reads the body of an answer whole, into a buffer that the caller releases
+// once it is translated: what the transcoder makes of a body holds no part of it.
+func (c *Client) read(response *http.Response) (*bytes.Buffer, error) {
+	buffer, ok := c.buffers.Get().(*bytes.Buffer)
+	if !ok {
+		buffer = new(bytes.Buffer)
 	}
-	buffer := bytes.NewBuffer(make([]byte, 0, max(response.ContentLength, 0)+bytes.MinRead))
+	if response.ContentLength > c.maxAnswer {
+		return buffer, errTooLarge
+	}
+	buffer.Grow(int(max(response.ContentLength, 0)) + bytes.MinRead)
 	_, err := buffer.ReadFrom(io.LimitReader(response.Body, c.maxAnswer+1))
 	switch {
 	case int64(buffer.Len()) > c.maxAnswer:
-		return nil, errTooLarge
+		return buffer, errTooLarge
 	case err != nil:
-		return nil, fmt.Errorf("read answer: %w", err)
+		return buffer, fmt.Errorf("read answer: %w", err)
 	}
-	return buffer.Bytes(), nil
+	return buffer, nil
+}
+
+func (c *Client) release(buffer *bytes.Buffer) {
+	if buffer.Cap() <= maxKept {
+		buffer.Reset()
+		c.buffers.Put(buffer)
+	}
 }
 
 // isCorrupt says that a compressed body makes no sense, though all of it may be

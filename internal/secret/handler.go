@@ -27,10 +27,12 @@ func (h handler) Enabled(ctx context.Context, level slog.Level) bool {
 // Handle redacts the record and passes it on.
 func (h handler) Handle(ctx context.Context, record slog.Record) error {
 	redacted := slog.NewRecord(record.Time, record.Level, Redact(record.Message), record.PC)
+	attrs := make([]slog.Attr, 0, record.NumAttrs())
 	record.Attrs(func(attr slog.Attr) bool {
-		redacted.AddAttrs(redactAttr(attr))
+		attrs = append(attrs, redactAttr(attr))
 		return true
 	})
+	redacted.AddAttrs(attrs...)
 	return h.next.Handle(ctx, redacted)
 }
 

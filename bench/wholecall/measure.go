@@ -1,0 +1,277 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+)
+
+// The gateway, and another build of it.
+const (
+	gatewayName = "gateway"
+	compareName = "compared"
+)
+
+// settle is how long a process gets to put a turn behind it: the last log lines,
+// a collection that is under way.
+const settle = 30 * time.Millisecond
+
+// options are the flags.
+type options struct {
+	gateway, compare                     string
+	callers, connections, rounds, starts int
+	sizes                                []size
+	profiles                             string
+	profileTime                          time.Duration
+}
+
+// choose takes a list of sizes.
+func (o *options) choose(names string) error {
+	o.sizes = nil
+	for name := range strings.SplitSeq(names, ",") {
+		i := slices.IndexFunc(sizes(), func(s size) bool { return s.name == name })
+		if i < 0 {
+			return fmt.Errorf("there is no size %q", name)
+		}
+		o.sizes = append(o.sizes, sizes()[i])
+	}
+	return nil
+}
+
+// A system is one of the servers that are compared, under load.
+type system struct {
+	name    string
+	process *process
+	callers *callers
+	admin   string // address of the admin port of the gateway
+}
+
+// A bench is a run of the benchmark.
+type bench struct {
+	options
+
+	dir      string   // for logs, removed at the end
+	environ  []string // of every system
+	upstream *process
+	systems  []*system // the floor first: ratios are to it
+}
+
+func measure(ctx context.Context, o options, out io.Writer) (err error) {
+	b := &bench{options: o}
+	if b.dir, err = os.MkdirTemp("", "wholecall"); err != nil {
+		return fmt.Errorf("make a directory for logs: %w", err)
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
+	if err := b.startUpstream(ctx); err != nil {
+		return err
+	}
+	if o.profiles != "" {
+		return b.profile(ctx)
+	}
+	starting, err := b.measureStart(ctx)
+	if err != nil {
+		return err
+	}
+	names := []string{floorCommand, protojsonCommand, gatewayName}
+	if o.compare != "" {
+		names = append(names, compareName)
+	}
+	for _, name := range names {
+		if err := b.startSystem(ctx, name); err != nil {
+			return err
+		}
+	}
+	if err := b.checkAnswers(ctx); err != nil {
+		return err
+	}
+	var results []result
+	for _, s := range o.sizes {
+		more, err := b.measureSize(ctx, s)
+		if err != nil {
+			return err
+		}
+		results = append(results, more...)
+	}
+	return report(out, o, starting, results)
+}
+
+func (b *bench) close() error {
+	var errs []error
+	for _, s := range b.systems {
+		errs = append(errs, s.callers.close())
+		s.process.stop()
+	}
+	if b.upstream != nil {
+		b.upstream.stop()
+	}
+	return errors.Join(append(errs, os.RemoveAll(b.dir))...)
+}
+
+func (b *bench) startUpstream(ctx context.Context) error {
+	program, err := self()
+	if err != nil {
+		return err
+	}
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return err
+	}
+	b.environ = []string{upstreamVariable + "=http://" + address + basePath, keyVariable + "=mvra_live_wholecallbenchmark0000"}
+	b.upstream, err = start(ctx, address, nil, os.Stderr, program, upstreamCommand, "-addr", address)
+	return err
+}
+
+func (b *bench) startSystem(ctx context.Context, name string) error {
+	s := &system{name: name}
+	var err error
+	switch name {
+	case gatewayName:
+		s.process, s.admin, err = b.startGateway(ctx, b.gateway)
+	case compareName:
+		s.process, s.admin, err = b.startGateway(ctx, b.compare)
+	default:
+		s.process, err = b.startFloor(ctx, name)
+	}
+	if err != nil {
+		return err
+	}
+	if s.callers, err = newCallers(s.process.address, b.callers, b.connections); err != nil {
+		s.process.stop()
+		return err
+	}
+	b.systems = append(b.systems, s)
+	return s.process.untilServing(ctx)
+}
+
+func (b *bench) startFloor(ctx context.Context, name string) (*process, error) {
+	program, err := self()
+	if err != nil {
+		return nil, err
+	}
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return start(ctx, address, b.environ, os.Stderr, program, name, "-addr", address)
+}
+
+// startGateway starts the gateway with its defaults, as an operator would: it
+// logs a line for every call, into a file.
+func (b *bench) startGateway(ctx context.Context, path string) (p *process, admin string, err error) {
+	address, err := freeAddress(ctx)
+	if err != nil {
+		return nil, "", err
+	}
+	if admin, err = freeAddress(ctx); err != nil {
+		return nil, "", err
+	}
+	log, err := os.CreateTemp(b.dir, "gateway")
+	if err != nil {
+		return nil, "", fmt.Errorf("make log: %w", err)
+	}
+	defer log.Close() // the process has its own handle
+	environ := append([]string{"GATEWAY_GRPC_ADDR=" + address, "GATEWAY_ADMIN_ADDR=" + admin}, b.environ...)
+	p, err = start(ctx, address, environ, log, path, "serve")
+	return p, admin, err
+}
+
+// checkAnswers makes sure that the floor returns what the gateway returns.
+func (b *bench) checkAnswers(ctx context.Context) error {
+	for _, s := range b.sizes {
+		floor, err := b.systems[0].callers.ask(ctx, s)
+		if err != nil {
+			return err
+		}
+		gateway, err := b.systems[len(b.systems)-1].callers.ask(ctx, s)
+		if err != nil {
+			return err
+		}
+		if !proto.Equal(floor, gateway) {
+			return fmt.Errorf("at %s the floor and the gateway return different answers", s.name)
+		}
+	}
+	return nil
+}
+
+// idle is how long the gateway is left alone before its memory is read.
+const idle = time.Second
+
+// measureStart starts the gateway a number of times.
+func (b *bench) measureStart(ctx context.Context) (starting, error) {
+	var took []time.Duration
+	var resident []int64
+	for range b.starts {
+		p, _, err := b.startGateway(ctx, b.gateway)
+		if err != nil {
+			return starting{}, err
+		}
+		err = p.untilServing(ctx)
+		took = append(took, time.Since(p.started))
+		time.Sleep(idle)
+		now, _, memoryErr := memory(p.pid())
+		resident = append(resident, now)
+		p.stop()
+		if err := errors.Join(err, memoryErr); err != nil {
+			return starting{}, err
+		}
+	}
+	return starting{serving: median(took), idle: median(resident)}, nil
+}
+
+// measureSize lets the systems take turns.
+func (b *bench) measureSize(ctx context.Context, s size) ([]result, error) {
+	results := make([]result, len(b.systems))
+	for i, system := range b.systems {
+		results[i] = result{system: system.name, size: s.name}
+		if _, err := system.callers.run(ctx, s, s.calls); err != nil { // warms up
+			return nil, fmt.Errorf("%s: %w", system.name, err)
+		}
+	}
+	for range b.rounds {
+		for i, system := range b.systems {
+			t, err := system.turn(ctx, s)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", system.name, err)
+			}
+			results[i].turns = append(results[i].turns, t)
+		}
+	}
+	for i, system := range b.systems {
+		_, peak, err := memory(system.process.pid())
+		if err != nil {
+			return nil, err
+		}
+		results[i].peak, results[i].floor = peak, results[0].turns
+	}
+	return results, nil
+}
+
+// turn measures one turn of a system.
+func (y *system) turn(ctx context.Context, s size) (turn, error) {
+	time.Sleep(settle)
+	before, err := usageOf(y.process.pid())
+	if err != nil {
+		return turn{}, err
+	}
+	took, err := y.callers.run(ctx, s, s.calls)
+	if err != nil {
+		return turn{}, err
+	}
+	time.Sleep(settle)
+	after, err := usageOf(y.process.pid())
+	if err != nil {
+		return turn{}, err
+	}
+	return turn{
+		cpu:  (after.cpu - before.cpu) / time.Duration(s.calls),
+		rate: float64(s.calls) / took.Seconds(),
+		user: after.user - before.user, system: after.system - before.system,
+	}, nil
+}

@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"net"
+	"net/http"
+	"strconv"
+	"time"
+)
+
+const upstreamCommand = "upstream"
+
+// apiPath is where the upstream has the persona list, below the base path.
+const (
+	basePath     = "/api/v1"
+	personasPath = "/personas"
+)
+
+// serveUpstream is the program that stands in for Mavera: it answers from memory.
+func serveUpstream(ctx context.Context, args []string) error {
+	listener, err := listen(ctx, upstreamCommand, args)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: upstream(), ReadHeaderTimeout: 10 * time.Second}
+	if err := server.Serve(listener); err != nil {
+		return fmt.Errorf("serve upstream: %w", err)
+	}
+	return nil
+}
+
+// upstream answers the persona list of the size that is searched for, with the
+// headers that Mavera sends.
+func upstream() http.Handler {
+	bodies := make(map[string][]byte)
+	for _, s := range sizes() {
+		bodies[s.name] = s.body()
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+basePath+personasPath, func(w http.ResponseWriter, r *http.Request) {
+		body, ok := bodies[r.URL.Query().Get("search")]
+		if !ok {
+			http.Error(w, "no such size", http.StatusNotFound)
+			return
+		}
+		header := w.Header()
+		header.Set("Content-Type", "application/json")
+		header.Set("Content-Length", strconv.Itoa(len(body)))
+		header.Set("X-Ratelimit-Limit", "600")
+		header.Set("X-Ratelimit-Remaining", "500")
+		header.Set("X-Ratelimit-Reset", "1706345678")
+		_, _ = w.Write(body) // a caller that has gone is not ours to mind
+	})
+	return mux
+}
+
+// listen opens the port that a command is told to serve.
+func listen(ctx context.Context, command string, args []string) (net.Listener, error) {
+	flags := flag.NewFlagSet(command, flag.ContinueOnError)
+	address := flags.String("addr", "", "address to serve")
+	if err := flags.Parse(args); err != nil {
+		return nil, err //nolint:wrapcheck // the flag package has said it all
+	}
+	var network net.ListenConfig
+	listener, err := network.Listen(ctx, "tcp", *address)
+	if err != nil {
+		return nil, fmt.Errorf("listen: %w", err)
+	}
+	return listener, nil
+}
