@@ -49,9 +49,7 @@ func startGate(t *testing.T) *gate {
 func TestDrain(t *testing.T) {
 	upstream := startGate(t)
 	g := startGateway(t, upstream.base)
-	ctx, leave := context.WithCancel(within(t))
-	defer leave()
-	watch, err := g.health.Watch(ctx, &grpc_health_v1.HealthCheckRequest{Service: "mavera.v1.PersonasService"})
+	watch, err := g.health.Watch(within(t), &grpc_health_v1.HealthCheckRequest{Service: "mavera.v1.PersonasService"})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -94,7 +92,9 @@ func TestDrain(t *testing.T) {
 		t.Fatal("the gateway did not wait for the call")
 	default:
 	}
-	leave()
+	if got, err := watch.Recv(); err == nil {
+		t.Errorf("the watch goes on, with %s: it would hold up the drain", got.GetStatus())
+	}
 	close(upstream.open)
 	if o := <-done; o.err != nil || one(o.trailer, "x-mavera-attempts") != "1" {
 		t.Errorf("got %v, trailers %v", o.err, o.trailer)

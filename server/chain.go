@@ -20,7 +20,7 @@ func (s *Server) chain() []interceptor {
 		logging{s.options.Logger},    // outside finish: it logs the status that the caller gets
 		finish{},                     // outside all that can fail: status, details and trailers are written once
 		recovering(s.options.Logger), // inside finish, so that a panic gets a proper status too
-		stopping{s.cut},              // outside every wait: at the end of the drain it ends them
+		stopping{s.calls, s.streams}, // outside every wait: at the end of the drain it ends them
 		identity{s.options},          // before validation: a refusal is logged with its caller
 		validation{s.validator},      // before any wait: a bad message never queues
 		deadline{},                   // innermost: its timer covers the exchange, nothing else has to

@@ -8,25 +8,27 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 )
 
-// stopping ends running calls once the drain limit has passed, while their
-// statuses can still be sent.
-type stopping struct{ cut context.Context } //nolint:containedctx // it is the server's life, not a call's
+// stopping ends what is running while its status can still be sent: calls once the
+// drain limit has passed, streams as soon as health watchers have been told. Streams
+// would go on for ever, and hold up the drain.
+type stopping struct{ calls, streams context.Context } //nolint:containedctx // they are the server's life, not a call's
 
 func (s stopping) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
-	ctx, stop := s.watch(ctx)
+	ctx, stop := endWith(s.calls, ctx)
 	defer stop()
 	return next(ctx, in)
 }
 
 func (s stopping) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	ctx, stop := s.watch(stream.Context())
+	ctx, stop := endWith(s.streams, stream.Context())
 	defer stop()
 	return next(srv, streamWithContext{stream, ctx})
 }
 
-func (s stopping) watch(ctx context.Context) (context.Context, func()) {
+// endWith makes a context that ends with life, too.
+func endWith(life, ctx context.Context) (context.Context, func()) { //nolint:revive // the context is the second one's child
 	ctx, cancel := context.WithCancelCause(ctx)
-	forget := context.AfterFunc(s.cut, func() { cancel(mavera.ErrShuttingDown) })
+	forget := context.AfterFunc(life, func() { cancel(mavera.ErrShuttingDown) })
 	return ctx, func() {
 		forget()
 		cancel(nil)

@@ -17,7 +17,7 @@ import (
 type handler struct {
 	options  Options
 	identity identity
-	seen     sync.Map // losses that were logged: "rpc field kind"
+	logged   onceLog
 }
 
 // register adds the plans' services to the server. The descriptions of services
@@ -78,13 +78,36 @@ func (h *handler) serve(ctx context.Context, c *call) (any, error) {
 func (h *handler) observe(ctx context.Context, c *call, losses []transcode.Loss) {
 	for _, loss := range losses {
 		h.options.Observer.AddUnmodelledField(ctx, c.plan.Procedure[1:], loss.Field, string(loss.Kind), loss.Count)
-		key := c.rpc + " " + loss.Field + " " + string(loss.Kind)
-		if _, logged := h.seen.LoadOrStore(key, struct{}{}); !logged {
+		if h.logged.first(c.rpc + " " + loss.Field + " " + string(loss.Kind)) {
 			h.options.Logger.LogAttrs(ctx, slog.LevelWarn, "the answer has something that the proto does not model; it is in additional_fields",
 				slog.String("rpc", c.rpc), slog.String("field", loss.Field), slog.String("kind", string(loss.Kind)),
 				slog.String("request_id", c.requestID))
 		}
 	}
+}
+
+// maxLogged bounds what a onceLog remembers: the upstream decides how many fields
+// it invents.
+const maxLogged = 1000
+
+// A onceLog remembers what was logged. Once full it takes everything for known.
+type onceLog struct {
+	mu   sync.Mutex
+	seen map[string]bool // Guarded by mu.
+}
+
+// first reports whether a key is new.
+func (l *onceLog) first(key string) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.seen[key] || len(l.seen) >= maxLogged {
+		return false
+	}
+	if l.seen == nil {
+		l.seen = make(map[string]bool)
+	}
+	l.seen[key] = true
+	return true
 }
 
 // host is the address of a peer without its port, which changes with every

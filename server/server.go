@@ -76,8 +76,8 @@ type Server struct {
 	validator protovalidate.Validator
 	grpc      *grpc.Server
 	health    *health.Server
-	cut       context.Context //nolint:containedctx // ends when running calls must
-	cutNow    context.CancelFunc
+	calls     life // ends when running calls must
+	streams   life // ends when running streams must
 	ready     atomic.Bool
 }
 
@@ -95,7 +95,8 @@ func New(options Options) (*Server, error) {
 	for _, p := range plans {
 		s.plans[p.Procedure] = p
 	}
-	s.cut, s.cutNow = context.WithCancel(context.Background())
+	s.calls.Context, s.calls.end = context.WithCancel(context.Background())
+	s.streams.Context, s.streams.end = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(s.grpcOptions()...)
 	h := &handler{options: options, identity: identity{options}}
 	h.register(s.grpc, plans)
@@ -150,22 +151,36 @@ func (s *Server) Serve(listener net.Listener) error {
 // Ready reports whether calls are taken.
 func (s *Server) Ready() bool { return s.ready.Load() }
 
+// A life ends once.
+type life struct {
+	context.Context //nolint:containedctx // that is what it is
+
+	end context.CancelFunc
+}
+
+// noticeTime is how long streams go on once the server stops: health watchers learn
+// of NOT_SERVING from theirs.
+const noticeTime = 500 * time.Millisecond
+
 // afterCut is how long calls that were cut have to send their statuses.
 const afterCut = 2 * time.Second
 
-// Stop ends the server: health goes NOT_SERVING, new calls are refused, running
-// ones may finish within the limit. Then they are ended with a status of their
+// Stop ends the server: health goes NOT_SERVING, new calls are refused, streams end
+// half a second later, running calls may finish within the limit. Then they are ended with a status of their
 // own; what does not even take that is dropped.
 func (s *Server) Stop(limit time.Duration) {
 	s.ready.Store(false)
 	s.health.Shutdown()
 	cut := time.AfterFunc(limit, func() {
 		s.options.Logger.Warn("the drain limit has passed; running calls are ended", slog.Duration("limit", limit))
-		s.cutNow()
+		s.calls.end()
 	})
+	leave := time.AfterFunc(min(noticeTime, limit), s.streams.end)
 	drop := time.AfterFunc(limit+afterCut, s.grpc.Stop)
 	s.grpc.GracefulStop()
 	cut.Stop()
 	drop.Stop()
-	s.cutNow()
+	leave.Stop()
+	s.calls.end()
+	s.streams.end()
 }

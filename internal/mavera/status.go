@@ -69,6 +69,12 @@ func (f *Failure) Status(facts Facts) *status.Status {
 
 func (f *Failure) message() string {
 	switch {
+	case f.HTTPStatus == 0 && len(f.Violations) > 0:
+		text := fmt.Sprintf("%s: %s: %s", f.Text, f.Violations[0].Field, f.Violations[0].Description)
+		if more := len(f.Violations) - 1; more > 0 {
+			text += fmt.Sprintf(" (and %d more, see the details)", more)
+		}
+		return text
 	case f.HTTPStatus == 0:
 		return f.Text
 	case f.UpstreamCode == "":
