@@ -36,7 +36,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if cfg.PrintConfig {
 		return cfg.WriteYAML(out) //nolint:wrapcheck // so is this
 	}
-	logger := slog.New(secret.NewHandler(slog.NewJSONHandler(errOut, &slog.HandlerOptions{Level: cfg.LogLevel})))
+	logger := slog.New(slog.NewJSONHandler(secret.NewWriter(errOut), &slog.HandlerOptions{Level: cfg.LogLevel}))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}

@@ -5,7 +5,7 @@
 // shows in its redacted form only; the one way to the text is [Key.Reveal],
 // so that its few callers can be found by name. [Redact] catches what gets
 // around the type, such as a key echoed in an upstream error or pasted into a
-// URL, and [NewHandler] applies it to every log record. [KeyFile] reads a key
+// URL, and [NewWriter] applies it to every log line. [KeyFile] reads a key
 // from a file and follows its changes, so that a key is rotated without a
 // restart.
 //
