@@ -2,7 +2,8 @@ package server
 
 import (
 	"context"
-	"fmt"
+	"encoding/binary"
+	"encoding/hex"
 	"log/slog"
 	"math/rand/v2"
 	"time"
@@ -34,7 +35,6 @@ type call struct {
 	requestID string
 	caller    string
 	start     time.Time
-	metadata  metadata.MD
 	request   *transcode.Request // once validated
 
 	attempts   int
@@ -59,22 +59,33 @@ func callOf(ctx context.Context) *call {
 type record struct{ plans map[string]*transcode.Plan }
 
 func (r record) begin(ctx context.Context, method string) context.Context {
-	md, _ := metadata.FromIncomingContext(ctx)
-	c := &call{plan: r.plans[method], rpc: method, start: time.Now(), metadata: md}
+	c := &call{plan: r.plans[method], rpc: method, start: time.Now()}
 	if c.plan != nil {
 		c.rpc = c.plan.RPC
 	}
-	c.requestID = requestID(md)
+	c.requestID = requestID(ctx)
 	return context.WithValue(ctx, callKey{}, c)
 }
 
 // requestID takes the caller's id, when it is short and printable, so that it can
 // travel in trailers and logs; else it makes one.
-func requestID(md metadata.MD) string {
-	if values := md.Get(requestIDKey); len(values) > 0 && visible(values[0], maxRequestID) {
-		return values[0]
+func requestID(ctx context.Context) string {
+	if id, ok := sent(ctx, requestIDKey); ok && visible(id, maxRequestID) {
+		return id
 	}
-	return fmt.Sprintf("%016x%016x", rand.Uint64(), rand.Uint64()) //nolint:gosec // ids need to differ, not to be secret
+	var id [16]byte
+	binary.BigEndian.PutUint64(id[:], rand.Uint64())  //nolint:gosec // ids need to differ, not to be secret
+	binary.BigEndian.PutUint64(id[8:], rand.Uint64()) //nolint:gosec // the same
+	return hex.EncodeToString(id[:])
+}
+
+// sent is the first value that the caller sent under a key of its metadata.
+func sent(ctx context.Context, key string) (value string, ok bool) {
+	values := metadata.ValueFromIncomingContext(ctx, key)
+	if len(values) == 0 {
+		return "", false
+	}
+	return values[0], true
 }
 
 // visible reports whether s has one to limit characters, all visible ASCII.
@@ -104,7 +115,7 @@ func (c *call) facts() mavera.Facts {
 
 // attrs are what a log line says of the call.
 func (c *call) attrs() []slog.Attr {
-	attrs := make([]slog.Attr, 0, 12)
+	attrs := make([]slog.Attr, 0, 16)
 	attrs = append(attrs, slog.String("request_id", c.requestID), slog.String("rpc", c.rpc))
 	if c.plan != nil {
 		attrs = append(attrs, slog.String("family", c.plan.Family))

@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc"
 )
@@ -20,10 +21,9 @@ func (s *Server) chain() []interceptor {
 		logging{s.options.Logger},    // outside finish: it logs the status that the caller gets
 		finish{},                     // outside all that can fail: status, details and trailers are written once
 		recovering(s.options.Logger), // inside finish, so that a panic gets a proper status too
-		stopping{s.calls, s.streams}, // outside every wait: at the end of the drain it ends them
+		limits{s.calls, s.streams},   // outside every wait and exchange: it ends them
 		identity{s.options},          // before validation: a refusal is logged with its caller
 		validation{s.validator},      // before any wait: a bad message never queues
-		deadline{},                   // innermost: its timer covers the exchange, nothing else has to
 	}
 }
 
@@ -35,14 +35,25 @@ type streamWithContext struct {
 
 func (s streamWithContext) Context() context.Context { return s.ctx }
 
-func (s *Server) interceptors() []grpc.ServerOption {
+// intercept is the chain for the services that grpc-go brings.
+func intercept(chain []interceptor) []grpc.ServerOption {
 	var unary []grpc.UnaryServerInterceptor
 	var stream []grpc.StreamServerInterceptor
-	for _, i := range s.chain() {
+	for _, i := range chain {
 		unary = append(unary, i.unary)
 		stream = append(stream, i.stream)
 	}
 	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...)}
+}
+
+// compose is the chain for an RPC of ours, put together once: grpc-go puts its own
+// together anew for every call.
+func compose(chain []interceptor, info *grpc.UnaryServerInfo, serve grpc.UnaryHandler) grpc.UnaryHandler {
+	for _, i := range slices.Backward(chain) {
+		next := serve
+		serve = func(ctx context.Context, in any) (any, error) { return i.unary(ctx, in, info, next) }
+	}
+	return serve
 }
 
 func (r record) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {

@@ -15,7 +15,7 @@ func TestChainOrder(t *testing.T) {
 	for _, i := range (&Server{}).chain() {
 		got = append(got, strings.TrimPrefix(fmt.Sprintf("%T", i), "server."))
 	}
-	want := []string{"record", "logging", "finish", "recoverer", "stopping", "identity", "validation", "deadline"}
+	want := []string{"record", "logging", "finish", "recoverer", "limits", "identity", "validation"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
@@ -37,12 +37,12 @@ func TestRequestID(t *testing.T) {
 		{"a control character", []string{"a\x7f"}, false},
 		{"not ASCII", []string{"ä"}, false},
 	} {
-		md := metadata.MD{requestIDKey: row.sent}
-		got := requestID(md)
+		ctx := metadata.NewIncomingContext(t.Context(), metadata.MD{requestIDKey: row.sent})
+		got := requestID(ctx)
 		if row.keep && got != row.sent[0] {
 			t.Errorf("%s: got %q", row.name, got)
 		}
-		if !row.keep && (len(got) != 32 || strings.Trim(got, "0123456789abcdef") != "" || got == requestID(md)) {
+		if !row.keep && (len(got) != 32 || strings.Trim(got, "0123456789abcdef") != "" || got == requestID(ctx)) {
 			t.Errorf("%s: made %q", row.name, got)
 		}
 	}

@@ -17,6 +17,7 @@ import (
 type handler struct {
 	options  Options
 	identity identity
+	chain    []interceptor
 	logged   onceLog
 }
 
@@ -43,13 +44,13 @@ func (h *handler) register(server *grpc.Server, plans []*transcode.Plan) {
 // time it gets to serve.
 func (h *handler) method(p *transcode.Plan) grpc.MethodHandler {
 	info := &grpc.UnaryServerInfo{Server: h, FullMethod: p.Procedure}
-	serve := func(ctx context.Context, _ any) (any, error) { return h.serve(ctx, callOf(ctx)) }
-	return func(_ any, ctx context.Context, decode func(any) error, chain grpc.UnaryServerInterceptor) (any, error) {
+	serve := compose(h.chain, info, func(ctx context.Context, _ any) (any, error) { return h.serve(ctx, callOf(ctx)) })
+	return func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
 		in := p.NewInput()
 		if err := decode(in); err != nil {
 			return nil, err
 		}
-		return chain(ctx, in, info, serve)
+		return serve(ctx, in)
 	}
 }
 

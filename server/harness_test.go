@@ -61,7 +61,7 @@ func newHarness(t *testing.T, upstream http.HandlerFunc, change ...func(*Options
 			Transport: transport,
 		}),
 		Key:      func() secret.Key { return key },
-		Logger:   slog.New(secret.NewHandler(slog.NewJSONHandler(h.log, &slog.HandlerOptions{ReplaceAttr: withoutTime}))),
+		Logger:   slog.New(slog.NewJSONHandler(secret.NewWriter(h.log), &slog.HandlerOptions{ReplaceAttr: withoutTime})),
 		Observer: h.tally,
 		Health:   true,
 	}

@@ -39,24 +39,24 @@ func (i identity) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServer
 
 func (i identity) identify(ctx context.Context) (context.Context, error) {
 	c := callOf(ctx)
-	switch values := c.metadata.Get(callerKey); {
-	case len(values) > 0 && visible(values[0], maxCaller):
-		c.caller = values[0]
-	case len(values) > 0:
+	switch name, ok := sent(ctx, callerKey); {
+	case ok && visible(name, maxCaller):
+		c.caller = name
+	case ok:
 		return nil, invalidMetadata(callerKey, "must have 1 to 64 visible ASCII characters")
 	default:
 		if p, ok := peer.FromContext(ctx); ok {
 			c.caller = host(p)
 		}
 	}
-	values := c.metadata.Get(apiKeyKey)
-	if len(values) == 0 {
+	text, ok := sent(ctx, apiKeyKey)
+	if !ok {
 		return ctx, nil
 	}
 	if !i.options.AllowCallerKeys {
 		return nil, invalidMetadata(apiKeyKey, "is not accepted here: this gateway uses its own key (allow_caller_keys)")
 	}
-	key, err := secret.ParseKey(values[0])
+	key, err := secret.ParseKey(text)
 	if err != nil {
 		return nil, invalidMetadata(apiKeyKey, err.Error())
 	}

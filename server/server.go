@@ -76,8 +76,8 @@ type Server struct {
 	validator protovalidate.Validator
 	grpc      *grpc.Server
 	health    *health.Server
-	calls     life // ends when running calls must
-	streams   life // ends when running streams must
+	calls     *running
+	streams   *running
 	ready     atomic.Bool
 }
 
@@ -95,10 +95,10 @@ func New(options Options) (*Server, error) {
 	for _, p := range plans {
 		s.plans[p.Procedure] = p
 	}
-	s.calls.Context, s.calls.end = context.WithCancel(context.Background())
-	s.streams.Context, s.streams.end = context.WithCancel(context.Background())
-	s.grpc = grpc.NewServer(s.grpcOptions()...)
-	h := &handler{options: options, identity: identity{options}}
+	s.calls, s.streams = newRunning(), newRunning()
+	chain := s.chain()
+	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
+	h := &handler{options: options, identity: identity{options}, chain: chain}
 	h.register(s.grpc, plans)
 	if options.Health {
 		grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
@@ -114,7 +114,7 @@ func New(options Options) (*Server, error) {
 }
 
 func (s *Server) grpcOptions() []grpc.ServerOption {
-	options := append(s.interceptors(),
+	options := []grpc.ServerOption{
 		grpc.ForceServerCodecV2(codec{encoding.GetCodecV2(proto.Name)}),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: minPingInterval, PermitWithoutStream: true}),
 		grpc.KeepaliveParams(keepalive.ServerParameters{
@@ -122,7 +122,7 @@ func (s *Server) grpcOptions() []grpc.ServerOption {
 		}),
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(streamWorkers),
-	)
+	}
 	if s.options.MaxRequestBytes > 0 {
 		options = append(options, grpc.MaxRecvMsgSize(s.options.MaxRequestBytes))
 	}
@@ -150,13 +150,6 @@ func (s *Server) Serve(listener net.Listener) error {
 
 // Ready reports whether calls are taken.
 func (s *Server) Ready() bool { return s.ready.Load() }
-
-// A life ends once.
-type life struct {
-	context.Context //nolint:containedctx // that is what it is
-
-	end context.CancelFunc
-}
 
 // noticeTime is how long streams go on once the server stops: health watchers learn
 // of NOT_SERVING from theirs.

@@ -77,7 +77,7 @@ func TestAttemptTimeout(t *testing.T) {
 // TestTotalTimeout shows who sets the deadline of what lies below.
 func TestTotalTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &call{plan: &transcode.Plan{TotalTimeout: 2 * time.Minute}}
+		c := &call{plan: &transcode.Plan{TotalTimeout: 2 * time.Minute}, start: time.Now()}
 		below := func(ctx context.Context, _ any) (any, error) {
 			<-ctx.Done()
 			return nil, context.Cause(ctx)
@@ -97,7 +97,7 @@ func TestTotalTimeout(t *testing.T) {
 				ctx, cancel = context.WithTimeout(ctx, row.deadline)
 			}
 			begin := time.Now()
-			_, err := deadline{}.unary(ctx, nil, nil, below)
+			_, err := limits{newRunning(), newRunning()}.unary(ctx, nil, nil, below)
 			cancel()
 			if !errors.Is(err, row.want) || time.Since(begin) != row.after {
 				t.Errorf("%s: %v after %s, want %v after %s", row.name, err, time.Since(begin), row.want, row.after)

@@ -1,0 +1,84 @@
+package server
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"google.golang.org/grpc"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+)
+
+// limits ends what takes too long. A call without a deadline of its own gets the
+// total timeout of its RPC. At the end of the drain calls are ended while their
+// statuses can still be sent; streams as soon as health watchers have been told, for
+// they would go on for ever and hold up the drain.
+type limits struct{ calls, streams *running }
+
+func (l limits) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	c := callOf(ctx)
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	defer l.calls.add(c, cancel)()
+	if _, has := ctx.Deadline(); !has && c.plan != nil {
+		timer := time.AfterFunc(c.plan.TotalTimeout, func() { cancel(mavera.ErrTotalTimeout) })
+		defer timer.Stop()
+		ctx = withDeadline{ctx, c.start.Add(c.plan.TotalTimeout)}
+	}
+	return next(ctx, in)
+}
+
+// stream sets no total: a watch has none, and reflection and health live as long as
+// their callers like.
+func (l limits) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	ctx, cancel := context.WithCancelCause(stream.Context())
+	defer cancel(nil)
+	defer l.streams.add(callOf(ctx), cancel)()
+	return next(srv, streamWithContext{stream, ctx})
+}
+
+// withDeadline tells of a deadline that is kept by other means. It takes the place of
+// a second cancellable context, which costs more than all else here.
+type withDeadline struct {
+	context.Context //nolint:containedctx // it is that context, with a deadline
+
+	deadline time.Time
+}
+
+func (c withDeadline) Deadline() (time.Time, bool) { return c.deadline, true }
+
+// running knows how to end what runs.
+type running struct {
+	mu    sync.Mutex
+	ends  map[*call]context.CancelCauseFunc // Guarded by mu.
+	ended bool                              // Guarded by mu.
+}
+
+func newRunning() *running { return &running{ends: make(map[*call]context.CancelCauseFunc)} }
+
+// add takes a call in; what comes after the end is ended at once. The result lets
+// it go.
+func (r *running) add(c *call, end context.CancelCauseFunc) func() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.ended {
+		end(mavera.ErrShuttingDown)
+	}
+	r.ends[c] = end
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.ends, c)
+	}
+}
+
+// end ends all that runs, and what will.
+func (r *running) end() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ended = true
+	for _, end := range r.ends {
+		end(mavera.ErrShuttingDown)
+	}
+}
