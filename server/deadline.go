@@ -26,7 +26,7 @@ func (s stopping) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServer
 }
 
 // endWith makes a context that ends with life, too.
-func endWith(life, ctx context.Context) (context.Context, func()) { //nolint:revive // the context is the second one's child
+func endWith(life, ctx context.Context) (context.Context, func()) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	forget := context.AfterFunc(life, func() { cancel(mavera.ErrShuttingDown) })
 	return ctx, func() {

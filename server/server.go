@@ -88,15 +88,13 @@ func New(options Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile protos: %w", err)
 	}
-	s := &Server{options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer()}
+	s := &Server{options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer(), calls: newLife(), streams: newLife()}
 	if s.validator, err = newValidator(plans); err != nil {
 		return nil, err
 	}
 	for _, p := range plans {
 		s.plans[p.Procedure] = p
 	}
-	s.calls.Context, s.calls.end = context.WithCancel(context.Background())
-	s.streams.Context, s.streams.end = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(s.grpcOptions()...)
 	h := &handler{options: options, identity: identity{options}}
 	h.register(s.grpc, plans)
@@ -156,6 +154,11 @@ type life struct {
 	context.Context //nolint:containedctx // that is what it is
 
 	end context.CancelFunc
+}
+
+func newLife() life {
+	ctx, end := context.WithCancel(context.Background())
+	return life{ctx, end}
 }
 
 // noticeTime is how long streams go on once the server stops: health watchers learn
