@@ -88,14 +88,16 @@ func New(options Options) (*Server, error) {
 	if err != nil {
 		return nil, fmt.Errorf("compile protos: %w", err)
 	}
-	s := &Server{options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer()}
+	s := &Server{
+		options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer(),
+		calls: newRunning(), streams: newRunning(),
+	}
 	if s.validator, err = newValidator(plans); err != nil {
 		return nil, err
 	}
 	for _, p := range plans {
 		s.plans[p.Procedure] = p
 	}
-	s.calls, s.streams = newRunning(), newRunning()
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
 	h := &handler{options: options, identity: identity{options}, chain: chain}

@@ -120,7 +120,7 @@ func given(message proto.Message, violation *protovalidate.Violation) bool {
 		}
 		switch value := parent.Get(fd); {
 		case fd.IsList():
-			parent = value.List().Get(int(element.GetIndex())).Message() //nolint:gosec // an index of a list in memory
+			parent = value.List().Get(int(element.GetIndex())).Message()
 		case fd.IsMap():
 			return false
 		default:

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -150,10 +151,7 @@ func sample(t *testing.T, name string) object {
 
 // with returns a copy of o with other fields; nil removes one.
 func with(o object, change object) object {
-	out := object{}
-	for k, v := range o {
-		out[k] = v
-	}
+	out := maps.Clone(o)
 	for k, v := range change {
 		out[k] = v
 		if v == nil {

@@ -91,9 +91,8 @@ func (c *call) voiceSources() (urls, documents []object, err error) {
 		}
 		urls = append(urls, object{"id": c.id("src_url_"), "url": o["url"], "name": o["name"], "description": o["description"]})
 	}
-	list, _ = c.body["documents"].([]any)
-	for _, e := range list {
-		documents = append(documents, with(e.(object), object{"id": c.id("src_doc_"), "description": e.(object)["description"]}))
+	for _, o := range objects(c.body, "documents") {
+		documents = append(documents, with(o, object{"id": c.id("src_doc_"), "description": o["description"]}))
 	}
 	if len(urls)+len(documents) == 0 {
 		return nil, nil, missing("urls")

@@ -16,8 +16,7 @@ func (c *call) createChatCompletion() (any, error) {
 		return nil, err
 	}
 	var t conversation
-	for _, e := range c.body["messages"].([]any) {
-		m := e.(object)
+	for _, m := range objects(c.body, "messages") {
 		t.fromOut = text(m, "role") == "tool"
 		switch text(m, "role") {
 		case "user":

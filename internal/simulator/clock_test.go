@@ -133,8 +133,8 @@ func TestJobs(t *testing.T) {
 				id := parse(t, w.Body.String())["id"].(string)
 				var states []string
 				var last object
-				for _, share := range []time.Duration{5, 15, 55, 65, 105} {
-					time.Sleep(share*time.Second - time.Since(begin))
+				for _, share := range []int{5, 15, 55, 65, 105} {
+					time.Sleep(time.Duration(share)*time.Second - time.Since(begin))
 					last = parse(t, ask(sim, "GET", tt.path+"/"+id, "").Body.String())
 					states = append(states, last["status"].(string))
 				}
@@ -169,8 +169,8 @@ func TestMeetingStates(t *testing.T) {
 		body := fmt.Sprintf(`{"meeting_url":"https://zoom.us/j/1","join_at":%q}`, begin.Format(time.RFC3339))
 		id := parse(t, ask(sim, "POST", "/api/v1/meetings", body).Body.String())["id"].(string)
 		var got []string
-		for _, at := range []time.Duration{-60, 5, 15, 35, 80, 101} {
-			time.Sleep(time.Until(begin.Add(at * time.Second)))
+		for _, at := range []int{-60, 5, 15, 35, 80, 101} {
+			time.Sleep(time.Until(begin.Add(time.Duration(at) * time.Second)))
 			got = append(got, parse(t, ask(sim, "GET", "/api/v1/meetings/"+id, "").Body.String())["status"].(string))
 		}
 		if diff := cmp.Diff([]string{"pending", "pending", "joining_call", "in_waiting_room", "recording", "done"}, got); diff != "" {
@@ -215,7 +215,7 @@ func TestMaveCap(t *testing.T) {
 		var calls sync.WaitGroup
 		for i := range codes {
 			calls.Go(func() {
-				c := context.Background()
+				c := t.Context()
 				if i == 0 {
 					c = ctx
 				}

@@ -40,7 +40,7 @@ func (s *Simulator) control(w http.ResponseWriter, r *http.Request) {
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_, _ = w.Write(text)
+	_, _ = w.Write(text) //nolint:gosec // It is JSON and said to be.
 }
 
 var errNoCommand = errors.New("no such command")
@@ -115,8 +115,8 @@ type wireFault struct {
 
 func wires(faults []Fault) []wireFault {
 	out := make([]wireFault, 0, len(faults))
-	for _, f := range faults {
-		out = append(out, wireFault{f, f.Delay.String()})
+	for i := range faults {
+		out = append(out, wireFault{faults[i], faults[i].Delay.String()})
 	}
 	return out
 }

@@ -18,6 +18,7 @@ func (c *call) showFocusGroup(r *record) object {
 		"progress":   object{"total_respondents": size, "processed_respondents": processed, "percent": 100 * processed / max(size, 1)},
 	})
 	switch at {
+	case pending, started:
 	case completed:
 		out["results"], out["completed_at"] = r.doc["results"], out["updated_at"]
 		if out["results"] == nil {
@@ -74,7 +75,7 @@ func (c *call) createFocusGroup() (any, error) {
 		return nil, err
 	}
 	size := integerOr(c.body, "sample_size", 10)
-	questions, _ := c.body["questions"].([]any)
+	questions := objects(c.body, "questions")
 	credits := float64(min(max(50+max(size-10, 0)+2*len(questions), 50), 200))
 	if err := c.charge(credits, workspace, project); err != nil {
 		return nil, err
@@ -94,10 +95,10 @@ func (c *call) createFocusGroup() (any, error) {
 }
 
 // numbered gives every question an id and an order.
-func numbered(questions []any) []any {
+func numbered(questions []object) []any {
 	out := make([]any, 0, len(questions))
 	for i, q := range questions {
-		question := with(q.(object), nil)
+		question := with(q, nil)
 		if question["id"] == nil {
 			question["id"] = "q" + strconv.Itoa(i+1)
 		}

@@ -62,13 +62,13 @@ func (c *call) createGeneration() (any, error) {
 		return nil, err
 	}
 	c.tokens = tokens
+	source := object{"id": app.id, "name": app.doc["name"], "category": app.doc["category"]}
+	if source["category"] == nil {
+		source["category"] = "content"
+	}
 	doc := object{
 		"id": c.id("gen_"), "object": "generation", "title": app.doc["name"], "brand_voice": voice, "input_data": c.body["input_data"],
-		"app":    object{"id": app.id, "name": app.doc["name"], "category": app.doc["category"]},
-		"output": output, "content_type": "markdown", "workspace_id": workspace, "created_at": iso(c.wall),
-	}
-	if doc["app"].(object)["category"] == nil {
-		doc["app"].(object)["category"] = "content"
+		"app": source, "output": output, "content_type": "markdown", "workspace_id": workspace, "created_at": iso(c.wall),
 	}
 	merge(doc, c.body, "title")
 	r := c.s.state.generations.add(&record{id: text(doc, "id"), owner: c.key, created: c.wall, updated: c.wall, doc: doc})

@@ -10,7 +10,7 @@ type ids struct{ random *rand.Rand }
 
 func newIDs(seed uint64) *ids {
 	if seed == 0 {
-		seed = rand.Uint64()
+		seed = rand.Uint64() //nolint:gosec // Not a secret.
 	}
 	return &ids{rand.New(rand.NewPCG(seed, 0x6d6176657261))} //nolint:gosec // Not a secret.
 }

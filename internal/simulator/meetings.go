@@ -158,8 +158,8 @@ func (c *call) getMeetingTranscript() (any, error) {
 	}
 	out := with(example("get-meeting-transcript"), object{"meeting_id": r.id})
 	var segments []object
-	for _, s := range out["segments"].([]any) {
-		if segment := s.(object); number(segment["start"]) >= from && number(segment["end"]) < to {
+	for _, segment := range objects(out, "segments") {
+		if number(segment["start"]) >= from && number(segment["end"]) < to {
 			segments = append(segments, segment)
 		}
 	}

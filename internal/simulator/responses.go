@@ -232,9 +232,10 @@ func responseEvents(response, item object) []event {
 		data["type"], data["sequence_number"] = name, len(events)
 		events = append(events, event{name, data})
 	}
-	emit("response.created", object{"response": with(response, object{"status": "in_progress", "output": []any{}, "usage": nil})})
-	delete(events[0].data.(object)["response"].(object), "parsed")
-	delete(events[0].data.(object)["response"].(object), "analysis")
+	begun := with(response, object{"status": "in_progress", "output": []any{}, "usage": nil})
+	delete(begun, "parsed")
+	delete(begun, "analysis")
+	emit("response.created", object{"response": begun})
 	body := itemText(item)
 	if text(item, "type") == "function_call" {
 		emit("response.output_item.added", object{"output_index": 0, "item": with(item, object{"arguments": "", "status": "in_progress"})})

@@ -148,8 +148,8 @@ func (st *state) seedWork() {
 	put(st.videos, example("get-video-analysis.completed")).job = finished()
 	put(st.folders, example("create-folder"))
 	put(st.files, example("create-file"))
-	for _, app := range example("list-generation-apps")["data"].([]any) {
-		put(st.apps, app.(object))
+	for _, app := range objects(example("list-generation-apps"), "data") {
+		put(st.apps, app)
 	}
 	generation := example("create-generation")
 	delete(generation, "usage")

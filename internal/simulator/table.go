@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 	"time"
 )
@@ -71,12 +72,8 @@ func deleted(id, kind string) object {
 // with returns a copy of doc with the fields of more.
 func with(doc, more object) object {
 	out := make(object, len(doc)+len(more))
-	for k, v := range doc {
-		out[k] = v
-	}
-	for k, v := range more {
-		out[k] = v
-	}
+	maps.Copy(out, doc)
+	maps.Copy(out, more)
 	return out
 }
 
@@ -93,6 +90,19 @@ func merge(doc, body object, names ...string) {
 func text(o object, name string) string {
 	s, _ := o[name].(string)
 	return s
+}
+
+// objects returns the objects of a list field, none when it is absent. What else a
+// list may hold is for check to refuse.
+func objects(o object, name string) []object {
+	list, _ := o[name].([]any)
+	out := make([]object, 0, len(list))
+	for _, e := range list {
+		if item, ok := e.(object); ok {
+			out = append(out, item)
+		}
+	}
+	return out
 }
 
 // iso and unix are the two date forms of the API (x-timestamp-form).

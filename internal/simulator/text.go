@@ -25,7 +25,7 @@ func pick(n int, parts ...string) int {
 		_, _ = h.Write([]byte(p)) // A hash takes everything.
 		_, _ = h.Write([]byte{0})
 	}
-	return int(h.Sum32() % uint32(n)) //nolint:gosec // n is a small positive number.
+	return int(h.Sum32() % uint32(n))
 }
 
 // analysis is the block of analysis_mode, with the documented keys.

@@ -40,6 +40,7 @@ func (c *call) showVideo(r *record) object {
 	out := with(c.showVideoRow(r), object{"updated_at": unix(updated), "error": nil, "results": nil, "chunks": nil})
 	out["progress"] = object{"total_chunks": total, "processed_chunks": int(share * float64(total))}
 	switch at {
+	case pending, started:
 	case completed:
 		out["results"], out["chunks"] = r.doc["results"], r.doc["chunks"]
 		if out["results"] == nil {
@@ -152,8 +153,8 @@ func (c *call) chatVideoAnalysis() (any, error) {
 		return nil, invalid("id", "The analysis is not completed.")
 	}
 	var asked string
-	for _, e := range c.body["messages"].([]any) {
-		if m := e.(object); text(m, "role") == "user" {
+	for _, m := range objects(c.body, "messages") {
+		if text(m, "role") == "user" {
 			asked = text(m, "content")
 		}
 	}

@@ -47,8 +47,8 @@ func (e *encoder) enter(name string, index int) {
 
 func (e *encoder) leave() { e.path = e.path[:len(e.path)-1] }
 
-// violate reports a fault of the current value, or of the named field of it.
-func (e *encoder) violate(field, format string, args ...any) {
+// violatef reports a fault of the current value, or of the named field of it.
+func (e *encoder) violatef(field, format string, args ...any) {
 	path := e.path
 	if field != "" {
 		path = append(slices.Clone(path), step{name: field, index: fieldStep})
@@ -130,9 +130,9 @@ func (e *encoder) union(m *message, w wire) {
 	case member == nil && extra != nil:
 		e.anyStruct(extra.message())
 	case member == nil:
-		e.violate("", "needs one of its members: %s", names(m.fields))
+		e.violatef("", "needs one of its members: %s", names(m.fields))
 	case extra != nil:
-		e.violate(additionalName, "must not be set beside %s", member.name)
+		e.violatef(additionalName, "must not be set beside %s", member.name)
 	case m.discriminator == "" || member.msg == nil || member.msg.shape != shapeObject:
 		e.value(member, run)
 	default:
@@ -256,7 +256,7 @@ func (e *encoder) single(f *field, w wire) wire {
 		n, rest := w.varint()
 		word, ok := f.enum.words[protoreflect.EnumNumber(int32(n))]
 		if !ok {
-			e.violate("", "%d is no value of %s", int32(n), f.desc.Enum().Name())
+			e.violatef("", "%d is no value of %s", int32(n), f.desc.Enum().Name())
 		}
 		e.out = appendString(e.out, word)
 		return rest
@@ -273,7 +273,7 @@ func (e *encoder) single(f *field, w wire) wire {
 
 func (e *encoder) double(x float64) {
 	if math.IsNaN(x) || math.IsInf(x, 0) {
-		e.violate("", "must be a finite number: JSON has no %v", x)
+		e.violatef("", "must be a finite number: JSON has no %v", x)
 		return
 	}
 	e.out = appendDouble(e.out, x)
@@ -287,7 +287,7 @@ func (e *encoder) rawJSON(text []byte) {
 	}
 	s.skip()
 	if err := s.end(); err != nil {
-		e.violate("", "must be the JSON text of an object: %v", err)
+		e.violatef("", "must be the JSON text of an object: %v", err)
 		return
 	}
 	e.out = append(e.out, text...)
@@ -313,7 +313,7 @@ func (e *encoder) timestamp(w wire) {
 		}
 	}
 	if seconds < minSeconds || seconds > maxSeconds || nanos < 0 || nanos >= 1e9 {
-		e.violate("", "must be a time between the years 1 and 9999")
+		e.violatef("", "must be a time between the years 1 and 9999")
 		return
 	}
 	e.out = append(e.out, '"')

@@ -121,9 +121,9 @@ func (o *object) merge() {
 		o.e.enter(string(key), keyStep)
 		switch f := o.m.byKey[string(key)]; {
 		case f != nil && f.key == string(key) && o.has(f):
-			o.e.violate("", "is set both here and in %s", f.name)
+			o.e.violatef("", "is set both here and in %s", f.name)
 		case slices.Contains(o.reserved, string(key)):
-			o.e.violate("", "is set by the gateway")
+			o.e.violatef("", "is set by the gateway")
 		default:
 			o.label(label(key))
 			o.e.anyValue(value.message())

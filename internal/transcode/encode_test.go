@@ -197,7 +197,7 @@ func TestRequestOfAnotherRPC(t *testing.T) {
 }
 
 func TestRequestThatProtobufRefuses(t *testing.T) {
-	_, err := planOf(t, "CreateProject").Request(&maverav1.CreateProjectRequest{Name: proto.String("\xff")})
+	_, err := planOf(t, "CreateProject").Request(&maverav1.CreateProjectRequest{Name: new("\xff")})
 	if want := "CreateProject: string field contains invalid UTF-8"; err == nil || err.Error() != want {
 		t.Errorf("got %v, want %s", err, want)
 	}

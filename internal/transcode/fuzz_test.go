@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"path"
@@ -16,6 +17,7 @@ import (
 var fuzzed = []string{"CreateResponse", "ListPersonas", "GetFolder", "GetFocusGroup", "GetMeeting", "CreateFileUploadUrl", "ChatVideoAnalysis", "ListBrandVoices", "DeletePersona"}
 
 func fuzzedPlans(t testing.TB) []*Plan {
+	t.Helper()
 	out := make([]*Plan, len(fuzzed))
 	for i, rpc := range fuzzed {
 		out[i] = planOf(t, rpc)
@@ -119,7 +121,7 @@ func FuzzRoundTrip(f *testing.F) {
 			t.Fatalf("%q became %q, which is no JSON", body, first)
 		}
 		second := roundTrip(t, p, first)
-		if string(first) != string(second) {
+		if !bytes.Equal(first, second) {
 			t.Errorf("%q\nbecame %s\nand    %s", body, first, second)
 		}
 	})

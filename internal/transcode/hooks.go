@@ -3,6 +3,7 @@ package transcode
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 )
 
 // A hook rewrites the body of an answer that the documentation shows in a second
@@ -90,9 +91,7 @@ func outputOf(message jsonObject) []jsonObject {
 			for _, key := range []string{"name", "arguments"} {
 				call[key] = function.take(key)
 			}
-			for key, value := range function {
-				call[key] = value
-			}
+			maps.Copy(call, function)
 		}
 		output = append(output, call)
 	}

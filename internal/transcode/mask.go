@@ -10,7 +10,7 @@ func (e *encoder) masked(p *Plan, w wire, paths []string) {
 	var tree maskTree
 	for _, path := range paths {
 		if !tree.add(p, path) {
-			e.violate(p.updateMask.name, "%q is no field that can be changed", path)
+			e.violatef(p.updateMask.name, "%q is no field that can be changed", path)
 		}
 	}
 	o := e.open(p.input, p.reserved...)

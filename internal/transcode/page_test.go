@@ -22,7 +22,7 @@ type pageStep struct {
 	wantErr string
 }
 
-// runPages walks a list to its end, with the fields of in in each request.
+// runPages walks a list to its end, each request with the fields of in.
 func runPages(t *testing.T, rpc, in string, steps []pageStep) {
 	t.Helper()
 	p := planOf(t, rpc)
@@ -231,7 +231,7 @@ func TestCursorCircles(t *testing.T) {
 				if err := a.Unmarshal(&out); err != nil {
 					t.Fatal(err)
 				}
-				in.PageToken = proto.String(out.GetNextPageToken())
+				in.PageToken = new(out.GetNextPageToken())
 			}
 		})
 	}

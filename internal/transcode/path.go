@@ -28,7 +28,7 @@ func parseTemplate(s string) (template, error) {
 		return t, fmt.Errorf("path %q does not start with '/'", s)
 	}
 	literal := ""
-	for _, segment := range strings.Split(s[1:], "/") {
+	for segment := range strings.SplitSeq(s[1:], "/") {
 		name, isVariable := strings.CutPrefix(segment, "{")
 		if !isVariable {
 			if segment == "" || strings.Trim(segment, "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {

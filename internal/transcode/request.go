@@ -85,7 +85,7 @@ func (p *Plan) expand(e *encoder, msg protoreflect.Message, r *Request) string {
 	for i, f := range p.pathFields {
 		ids[i] = msg.Get(f.desc).String()
 		if err := checkID(ids[i]); err != nil {
-			e.violate(f.name, "%v", err)
+			e.violatef(f.name, "%v", err)
 		}
 		r.Resource.Name = ids[i]
 	}
@@ -111,7 +111,7 @@ func (p *Plan) queryOf(e *encoder, msg protoreflect.Message) []byte {
 		for i := range items {
 			items[i] = e.param(f, v.List().Get(i))
 			if strings.Contains(items[i], ",") {
-				e.violate(fmt.Sprintf("%s[%d]", f.name, i), "must not hold a comma")
+				e.violatef(fmt.Sprintf("%s[%d]", f.name, i), "must not hold a comma")
 			}
 		}
 		q = appendParam(q, f.key, strings.Join(items, ","))
@@ -127,7 +127,7 @@ func (e *encoder) param(f *field, v protoreflect.Value) string {
 	case protoreflect.EnumKind:
 		word, ok := f.enum.words[v.Enum()]
 		if !ok && v.Enum() != 0 {
-			e.violate(f.name, "%d is no value of %s", v.Enum(), f.desc.Enum().Name())
+			e.violatef(f.name, "%d is no value of %s", v.Enum(), f.desc.Enum().Name())
 		}
 		return string(word)
 	case protoreflect.DoubleKind:
@@ -156,12 +156,12 @@ func appendParam(q []byte, key, value string) []byte {
 func (p *Plan) askPage(e *encoder, msg protoreflect.Message, r *Request, path string, query []byte) []byte {
 	size := msg.Get(p.pageSize.desc).Int()
 	if size < 0 {
-		e.violate(p.pageSize.name, "must not be negative")
+		e.violatef(p.pageSize.name, "must not be negative")
 		return query
 	}
 	query, page, err := p.paging.ask(query, int32(size), msg.Get(p.pageToken.desc).String(), p.bind(path, query))
 	if err != nil {
-		e.violate(p.pageToken.name, "%v", err)
+		e.violatef(p.pageToken.name, "%v", err)
 	}
 	r.page = page
 	return query

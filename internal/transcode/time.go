@@ -6,14 +6,19 @@ import (
 	"time"
 )
 
-// isoLayouts are the forms of ISO 8601 that are read: RFC 3339 first, then
-// without a zone, which is taken as UTC, and the date alone.
-var isoLayouts = [...]string{time.RFC3339, "2006-01-02T15:04:05", "2006-01-02 15:04:05Z07:00", "2006-01-02 15:04:05", "2006-01-02T15:04Z07:00", "2006-01-02T15:04:05Z0700", time.DateOnly}
-
-// parseTime reads a time in one of the forms of ISO 8601; fractions of a second
-// may follow the seconds in all of them.
+// parseTime reads a time in one of the forms of ISO 8601 that are met: RFC 3339
+// first, then with a space, a shorter zone or none, which is taken as UTC, and the
+// date alone. Fractions may follow the seconds.
 func parseTime(s string) (time.Time, bool) {
-	for _, layout := range isoLayouts {
+	for _, layout := range [...]string{
+		time.RFC3339,
+		"2006-01-02T15:04:05",
+		"2006-01-02 15:04:05Z07:00",
+		"2006-01-02 15:04:05",
+		"2006-01-02T15:04Z07:00",
+		"2006-01-02T15:04:05Z0700",
+		time.DateOnly,
+	} {
 		if t, err := time.Parse(layout, s); err == nil {
 			return t.UTC(), true
 		}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"testing"
 
-	"google.golang.org/protobuf/proto"
-
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 )
 
@@ -54,26 +52,26 @@ func TestGarbageTokens(t *testing.T) {
 // of the page.
 func TestTokenBinding(t *testing.T) {
 	p := planOf(t, "ListFiles")
-	first := &maverav1.ListFilesRequest{WorkspaceId: proto.String("w"), PageSize: proto.Int32(10)}
+	first := &maverav1.ListFilesRequest{WorkspaceId: new("w"), PageSize: new(int32(10))}
 	r, err := p.Request(first)
 	if err != nil {
 		t.Fatal(err)
 	}
-	token := proto.String(position{}.after("x").token(r.page.bind))
+	token := new(position{}.after("x").token(r.page.bind))
 
-	same := &maverav1.ListFilesRequest{WorkspaceId: proto.String("w"), PageSize: proto.Int32(20), PageToken: token}
+	same := &maverav1.ListFilesRequest{WorkspaceId: new("w"), PageSize: new(int32(20)), PageToken: token}
 	if r, err := p.Request(same); err != nil || r.Target != "/files?workspace_id=w&limit=20&cursor=x" {
 		t.Errorf("another page_size: %+v, %v", r, err)
 	}
 	want := Violation{"page_token", "is not a token that this RPC gave for these filters"}
-	checkRefused(t, "ListFiles", &maverav1.ListFilesRequest{WorkspaceId: proto.String("v"), PageToken: token}, want)
-	checkRefused(t, "ListFiles", &maverav1.ListFilesRequest{WorkspaceId: proto.String("w"), Search: proto.String(""), PageToken: token}, want)
-	checkRefused(t, "ListProjects", &maverav1.ListProjectsRequest{WorkspaceId: proto.String("w"), PageToken: token}, want)
+	checkRefused(t, "ListFiles", &maverav1.ListFilesRequest{WorkspaceId: new("v"), PageToken: token}, want)
+	checkRefused(t, "ListFiles", &maverav1.ListFilesRequest{WorkspaceId: new("w"), Search: new(""), PageToken: token}, want)
+	checkRefused(t, "ListProjects", &maverav1.ListProjectsRequest{WorkspaceId: new("w"), PageToken: token}, want)
 	folder := &maverav1.GetFolderRequest{Id: "a"}
 	if r, err = planOf(t, "GetFolder").Request(folder); err != nil {
 		t.Fatal(err)
 	}
-	checkRefused(t, "GetFolder", &maverav1.GetFolderRequest{Id: "b", PageToken: proto.String(position{}.after("x").token(r.page.bind))}, want)
+	checkRefused(t, "GetFolder", &maverav1.GetFolderRequest{Id: "b", PageToken: new(position{}.after("x").token(r.page.bind))}, want)
 }
 
 // FuzzToken reads whatever a caller may send: every token that is taken is one
