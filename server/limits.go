@@ -20,7 +20,8 @@ func (l limits) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next
 	c := callOf(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	defer l.calls.add(c, cancel)()
+	l.calls.add(c, cancel)
+	defer l.calls.remove(c)
 	if _, has := ctx.Deadline(); !has && c.plan != nil {
 		timer := time.AfterFunc(c.plan.TotalTimeout, func() { cancel(mavera.ErrTotalTimeout) })
 		defer timer.Stop()
@@ -34,7 +35,9 @@ func (l limits) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next
 func (l limits) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
-	defer l.streams.add(callOf(ctx), cancel)()
+	c := callOf(ctx)
+	l.streams.add(c, cancel)
+	defer l.streams.remove(c)
 	return next(srv, streamWithContext{stream, ctx})
 }
 
@@ -57,20 +60,21 @@ type running struct {
 
 func newRunning() *running { return &running{ends: make(map[*call]context.CancelCauseFunc)} }
 
-// add takes a call in; what comes after the end is ended at once. The result lets
-// it go.
-func (r *running) add(c *call, end context.CancelCauseFunc) func() {
+// add takes a call in; what comes after the end is ended at once.
+func (r *running) add(c *call, end context.CancelCauseFunc) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.ended {
 		end(mavera.ErrShuttingDown)
 	}
 	r.ends[c] = end
-	return func() {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.ends, c)
-	}
+}
+
+// remove lets a call go.
+func (r *running) remove(c *call) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	delete(r.ends, c)
 }
 
 // end ends all that runs, and what will.
