@@ -1,0 +1,70 @@
+package resilience
+
+import (
+	"math"
+	"sort"
+	"time"
+)
+
+// lane spreads the places of one class evenly, and counts what the class is owed
+// while others are served before it.
+type lane struct {
+	per    int       // How many places of others make one owed to this class.
+	others int       // Places given to others while this class waited.
+	due    time.Time // When the next place may be taken.
+}
+
+// newLane returns a lane that is owed a share of all places given.
+func newLane(share float64) lane {
+	return lane{per: max(int(math.Round(1/share))-1, 1)}
+}
+
+// owed is how many of the waiting calls of the class come before a call of another
+// class, after further places have gone to others.
+func (l *lane) owed(further, waiting int) int {
+	return min((l.others+further)/l.per, waiting)
+}
+
+// before is how many places others may get before the n-th call of the class.
+func (l *lane) before(n int) int { return max(n*l.per-l.others, 0) }
+
+// nth is the earliest time of the n-th next call of the class.
+func (l *lane) nth(now time.Time, n int, spacing time.Duration) time.Time {
+	return later(l.due, now).Add(time.Duration(n-1) * spacing)
+}
+
+// give notes that a place has been given, to this class or to another. Lateness up
+// to a quarter of the spacing is made up for, so that slow timers cost no throughput.
+// What is owed never exceeds a share of the window.
+func (l *lane) give(now time.Time, mine bool, waiting int, spacing time.Duration, places int) {
+	switch {
+	case mine:
+		l.others = max(l.others-l.per, 0)
+		l.due = later(l.due, now.Add(-spacing/4)).Add(spacing)
+	case waiting == 0:
+		l.others = 0
+	default:
+		l.others = min(l.others+1, max(places/(l.per+1), 1)*l.per)
+	}
+}
+
+// foreign is what others have in the window: count requests of which the first
+// leaves at first and the rest one after another until last, where all have left;
+// but no more than guess before last, since that they leave so early is a guess.
+type foreign struct {
+	count, guess int
+	first, last  time.Time
+}
+
+// leaves is when the i-th of them leaves, from 0.
+func (f *foreign) leaves(i int) time.Time {
+	if i >= f.guess {
+		return f.last
+	}
+	return f.first.Add(f.last.Sub(f.first) / time.Duration(min(f.count, f.guess)) * time.Duration(i))
+}
+
+// left is how many are still there.
+func (f *foreign) left(now time.Time) int {
+	return f.count - sort.Search(f.count, func(i int) bool { return f.leaves(i).After(now) })
+}
