@@ -98,14 +98,13 @@ func (p Policy) Validate() error {
 
 func (b Backoff) validate(f *faults) {
 	f.check(b.Base > 0, "backoff.base", "must be above 0", b.Base)
-	f.check(b.Cap >= b.Base, "backoff.cap", fmt.Sprintf("must not be below backoff.base (%v)", b.Base), b.Cap)
-	f.check(b.Cap > 0, "backoff.cap", "must be above 0", b.Cap)
+	f.check(b.Cap > 0 && b.Cap >= b.Base, "backoff.cap", fmt.Sprintf("must be above 0 and not below backoff.base (%v)", b.Base), b.Cap)
 }
 
 func (b BreakerPolicy) validate(f *faults) {
 	f.check(b.Failures >= 1, "breaker.failures", "must be at least 1", b.Failures)
 	f.check(b.Cooldown > 0, "breaker.cooldown", "must be above 0", b.Cooldown)
-	f.check(b.MaxCooldown >= b.Cooldown, "breaker.max_cooldown", fmt.Sprintf("must not be below breaker.cooldown (%v)", b.Cooldown), b.MaxCooldown)
+	f.check(b.MaxCooldown > 0 && b.MaxCooldown >= b.Cooldown, "breaker.max_cooldown", fmt.Sprintf("must be above 0 and not below breaker.cooldown (%v)", b.Cooldown), b.MaxCooldown)
 }
 
 // Comparisons stand so that what is not a number fails them.
