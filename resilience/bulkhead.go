@@ -211,8 +211,8 @@ func (b *Bulkhead) Expire(now time.Time) (ids []string) {
 	return ids
 }
 
-// Usage is what a bulkhead looks like at one time, for metrics.
-type Usage struct {
+// SlotUsage is what a bulkhead looks like at one time, for metrics.
+type SlotUsage struct {
 	Slots   int // how many there are
 	Taken   int // held by calls or jobs; above Slots only where jobs were adopted
 	Jobs    int // held by jobs
@@ -221,11 +221,11 @@ type Usage struct {
 	MedianHold time.Duration
 }
 
-// Usage returns what the bulkhead looks like now.
-func (b *Bulkhead) Usage() Usage {
+// SlotUsage returns what the bulkhead looks like now.
+func (b *Bulkhead) SlotUsage() SlotUsage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	usage := Usage{Slots: b.caps.Slots, Waiting: b.queue.waiting, MedianHold: b.medianHold()}
+	usage := SlotUsage{Slots: b.caps.Slots, Waiting: b.queue.waiting, MedianHold: b.medianHold()}
 	for _, slot := range b.slots.Taken() {
 		usage.Taken++
 		if slot.Holder.Job != "" {
