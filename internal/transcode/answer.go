@@ -3,6 +3,7 @@ package transcode
 import (
 	"errors"
 	"fmt"
+	"net/http"
 
 	"google.golang.org/protobuf/proto"
 )
@@ -29,29 +30,29 @@ type MalformedAnswerError struct{ cause error }
 func (e *MalformedAnswerError) Error() string { return e.cause.Error() }
 func (e *MalformedAnswerError) Unwrap() error { return e.cause }
 
-// Answer translates the body of a 2xx answer to r. An empty body is an empty
-// message: deletions are not documented to answer anything. A body that is not
-// the expected JSON gives a [*MalformedAnswerError], never half a message.
+// Answer translates the body of a 2xx answer to r. No body is an empty message
+// after a DELETE: deletions are not documented to answer anything. A body that is
+// not the expected JSON gives a [*MalformedAnswerError], never half a message.
 func (p *Plan) Answer(r *Request, body []byte) (*Answer, error) {
-	if len(body) == 0 && p.HTTPMethod == "DELETE" {
-		return &Answer{}, nil
+	if p.hook != nil {
+		body = p.hook(body)
 	}
 	d := decoder{
 		scanner: scanner{in: body},
 		out:     make([]byte, 0, len(body)+len(body)/8+16),
 		page:    r.page,
 	}
-	if d.peek() == 0 && len(body) == d.pos {
+	if d.peek() == 0 && d.pos == len(body) {
+		if p.HTTPMethod == http.MethodDelete {
+			return &Answer{}, nil
+		}
 		return nil, &MalformedAnswerError{errors.New("the body is empty")}
 	}
 	loss := d.content(p.output, "")
-	if d.err == nil && loss != "" {
+	switch {
+	case d.err == nil && loss != "":
 		return nil, &MalformedAnswerError{fmt.Errorf("the body is no %s", p.output.desc.Name())}
-	}
-	if d.err == nil {
-		d.end()
-	}
-	if d.err != nil {
+	case d.end() != nil:
 		return nil, &MalformedAnswerError{d.err}
 	}
 	return &Answer{Wire: d.out, Credits: d.credits, HasCredits: d.hasCredits && p.Billed, Losses: d.losses}, nil

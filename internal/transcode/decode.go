@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 
 	"google.golang.org/protobuf/encoding/protowire"
 	"google.golang.org/protobuf/reflect/protoreflect"
@@ -21,6 +20,7 @@ type decoder struct {
 	path    []string // keys that lead to the current value
 	extras  []extra  // what additional_fields of the open objects will hold
 	losses  []Loss
+	lost    []uint8      // indexes into losses, in the order in which they occurred
 	page    *pageRequest // how the list was asked for, nil when it was not
 
 	credits    float64
@@ -58,21 +58,26 @@ func (d *decoder) closeMessage(start int) {
 // that says nothing more, the discriminator of a union, or empty.
 func (d *decoder) object(m *message, except string) LossKind {
 	mine := len(d.extras)
-	var seen [2]uint64
+	var seen set
+	guess := 0 // keys tend to come in the order of the fields
 	for ok := d.open('}'); ok; ok = d.more('}') {
 		key := d.key()
-		f := d.lookup(m, key)
-		if f == nil || seen[f.index/64]&(1<<(f.index%64)) != 0 {
-			// A second spelling of a field that has come already is kept as well.
-			if except == "" || string(key.raw) != except {
-				d.keep(key, UnknownField)
-			} else {
-				d.skip()
-			}
-			continue
+		var f *field
+		if guess < len(m.fields) && m.fields[guess].key == string(key.raw) {
+			f = m.fields[guess]
+		} else {
+			f = d.lookup(m, key)
 		}
-		seen[f.index/64] |= 1 << (f.index % 64)
-		d.member(f, key)
+		switch {
+		case f != nil:
+			guess = f.index + 1
+			d.member(f, key, &seen)
+		case except != "" && d.is(key, except):
+			except = ""
+			d.skip()
+		default:
+			d.keep(key, UnknownField)
+		}
 	}
 	return d.writeExtras(m, mine)
 }
@@ -86,20 +91,61 @@ func (d *decoder) lookup(m *message, key text) *field {
 	return m.byKey[string(key.raw)]
 }
 
-// member reads the value of a modelled key. One that does not fit is kept whole.
-func (d *decoder) member(f *field, key text) {
-	if d.peek() == 'n' && (f.msg == nil || f.msg.shape != shapeValue || f.list) {
+// is reports whether the key is the given one.
+func (d *decoder) is(key text, name string) bool {
+	if key.escaped {
+		d.scratch, _ = key.appendTo(d.scratch[:0])
+		return string(d.scratch) == name
+	}
+	return string(key.raw) == name
+}
+
+// member reads the value of a modelled key. One that does not fit is kept whole,
+// and so is one whose field has a value already, whether from the same key or
+// from another spelling of it.
+func (d *decoder) member(f *field, key text, seen *set) {
+	if d.peek() == 'n' && !f.takesNull() {
 		d.literal("null")
 		return
 	}
-	at, depth, written, kept := d.pos, d.depth, len(d.out), len(d.extras)
+	if seen.has(f) {
+		d.keep(key, UnknownField)
+		return
+	}
+	before := d.mark()
 	d.path = append(d.path, f.key)
 	loss := d.value(f)
-	d.path = d.path[:len(d.path)-1]
 	if loss != "" {
-		d.pos, d.depth, d.out, d.extras = at, depth, d.out[:written], d.extras[:kept]
+		d.reset(before)
 		d.keep(key, loss)
+		return
 	}
+	d.path = d.path[:len(before.path)]
+	seen.add(f)
+}
+
+// takesNull reports whether null is a value of the field like any other.
+func (f *field) takesNull() bool {
+	return f.msg != nil && f.msg.shape == shapeValue && !f.list
+}
+
+// A mark is a state of the decoder that it can be set back to.
+type mark struct {
+	pos, depth, out, extras, lost int
+	path                          []string
+}
+
+func (d *decoder) mark() mark {
+	return mark{pos: d.pos, depth: d.depth, out: len(d.out), extras: len(d.extras), lost: len(d.lost), path: d.path}
+}
+
+func (d *decoder) reset(m mark) {
+	if d.err == nil {
+		d.pos = m.pos
+	}
+	d.depth, d.path = m.depth, m.path
+	d.out, d.extras = d.out[:m.out], d.extras[:m.extras]
+	d.unlose(m.lost)
 }
 
 // keep puts the value that comes next among the additional fields.
@@ -111,28 +157,6 @@ func (d *decoder) keep(key text, kind LossKind) {
 	d.lose(kind, string(name))
 }
 
-// lose reports a loss at a key of the current object; an empty key means the
-// current value itself.
-func (d *decoder) lose(kind LossKind, key string) {
-	if d.err != nil {
-		return
-	}
-	path := strings.Join(d.path, ".")
-	switch {
-	case path == "":
-		path = key
-	case key != "":
-		path += "." + key
-	}
-	for i := range d.losses {
-		if d.losses[i].Field == path && d.losses[i].Kind == kind {
-			d.losses[i].Count++
-			return
-		}
-	}
-	d.losses = append(d.losses, Loss{Field: path, Kind: kind, Count: 1})
-}
-
 // writeExtras ends an object: what was kept since mine becomes additional_fields.
 func (d *decoder) writeExtras(m *message, mine int) LossKind {
 	if len(d.extras) == mine {
@@ -141,17 +165,20 @@ func (d *decoder) writeExtras(m *message, mine int) LossKind {
 	if m.extra == nil {
 		return WrongType
 	}
-	pos, depth := d.pos, d.depth
+	if d.err != nil {
+		return ""
+	}
+	end := d.pos
 	start := d.openMessage(m.extra.tag)
 	for _, x := range d.extras[mine:] {
 		d.pos = x.value
+		name, _ := x.key.appendTo(nil)
+		d.path = append(d.path, string(name))
 		d.entry(x.key)
+		d.path = d.path[:len(d.path)-1]
 	}
 	d.closeMessage(start)
-	d.extras, d.depth = d.extras[:mine], depth
-	if d.err == nil {
-		d.pos = pos
-	}
+	d.extras, d.pos = d.extras[:mine], end
 	return ""
 }
 
@@ -165,7 +192,7 @@ func (d *decoder) value(f *field) LossKind {
 		return d.single(f)
 	case d.peek() != '[':
 		return WrongType
-	case f.desc.IsPacked():
+	case f.packed:
 		return d.packed(f)
 	}
 	for ok := d.open(']'); ok; ok = d.more(']') {
@@ -292,17 +319,6 @@ func (d *decoder) scalar(f *field) LossKind {
 	return WrongType
 }
 
-// number finds the value of a word, whatever its case.
-func (e *enum) number(word []byte) (protoreflect.EnumNumber, bool) {
-	for i, c := range word {
-		if 'A' <= c && c <= 'Z' {
-			word[i] = c + 'a' - 'A'
-		}
-	}
-	n, ok := e.byWord[string(word)]
-	return n, ok
-}
-
 // parseInt reads an integer, also one written as 5.0 or 5e3.
 func parseInt(digits []byte, integer bool) (int64, bool) {
 	if integer {
@@ -310,7 +326,7 @@ func parseInt(digits []byte, integer bool) (int64, bool) {
 		return n, err == nil
 	}
 	x, err := strconv.ParseFloat(string(digits), 64)
-	if err != nil || x != math.Trunc(x) || math.Abs(x) > 1<<53 {
+	if err != nil || x != math.Trunc(x) || math.Abs(x) >= 1<<53 {
 		return 0, false
 	}
 	return int64(x), true

@@ -98,7 +98,7 @@ func (d *decoder) anyNumber() {
 
 // exact reports whether the shortest text of x is the same decimal number.
 func exact(digits []byte, integer bool, x float64) bool {
-	if integer && math.Abs(x) <= 1<<53 {
+	if integer && math.Abs(x) < 1<<53 {
 		return true
 	}
 	m1, e1 := decimal(digits)

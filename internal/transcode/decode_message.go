@@ -105,15 +105,17 @@ func (d *decoder) discriminate(m *message) *field {
 	pos, depth := d.pos, d.depth
 	f := m.untagged
 	for ok := d.open('}'); ok; ok = d.more('}') {
-		key := d.key()
-		if string(key.raw) != m.discriminator {
+		if !d.is(d.key(), m.discriminator) {
 			d.skip()
 			continue
 		}
-		f = nil
-		if d.peek() == '"' {
+		switch d.peek() {
+		case 'n': // as good as missing
+		case '"':
 			d.scratch, _ = d.str().appendTo(d.scratch[:0])
 			f = m.byTag[string(bytes.ToLower(d.scratch))]
+		default:
+			f = nil
 		}
 		break
 	}

@@ -1,260 +1,273 @@
 package transcode
 
 import (
+	"bytes"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
-	"google.golang.org/protobuf/types/known/structpb"
-	"google.golang.org/protobuf/types/known/timestamppb"
 )
 
-// An encoder writes a request message as JSON. What cannot be written is
-// collected, so that a caller learns of all faults at once.
+// An encoder writes a request message as JSON. It reads the message in wire
+// format, which costs a fraction of asking every field by reflection. What cannot
+// be written is collected, so that a caller learns of all faults at once.
 type encoder struct {
 	out        []byte
 	violations []Violation
-	path       []string
+	path       []step
 }
 
+// reserve makes room for the JSON of w, which is twice as long and a bit, and for
+// the usual depth.
+func (e *encoder) reserve(w wire) {
+	e.out = make([]byte, 0, 5*len(w)/2+64)
+	e.path = make([]step, 0, 12)
+}
+
+// A step leads from a value to a part of it. Steps are spelled only for
+// violations.
+type step struct {
+	name  string // of a field, or a map key
+	index int    // position in a list, or one of the two below
+}
+
+const (
+	fieldStep = -1
+	keyStep   = -2
+)
+
+func (e *encoder) enter(name string, index int) {
+	e.path = append(e.path, step{name: name, index: index})
+}
+
+func (e *encoder) leave() { e.path = e.path[:len(e.path)-1] }
+
+// violate reports a fault of the current value, or of the named field of it.
 func (e *encoder) violate(field, format string, args ...any) {
-	path := strings.Join(e.path, "")
-	if path != "" && field != "" && field[0] != '[' {
-		path += "."
+	path := e.path
+	if field != "" {
+		path = append(slices.Clone(path), step{name: field, index: fieldStep})
 	}
-	e.violations = append(e.violations, Violation{
-		Field:       strings.TrimPrefix(path+field, "."),
-		Description: fmt.Sprintf(format, args...),
-	})
-}
-
-// within runs f with the path extended by a step: ".name" or "[3]".
-func (e *encoder) within(step string, f func()) {
-	e.path = append(e.path, step)
-	f()
-	e.path = e.path[:len(e.path)-1]
-}
-
-// An object being written. Keys that the gateway itself sets are reserved.
-type object struct {
-	e        *encoder
-	m        *message
-	msg      protoreflect.Message
-	extra    *structpb.Struct
-	reserved []string
-	empty    bool
-}
-
-func (e *encoder) begin(m *message, msg protoreflect.Message, reserved ...string) *object {
-	o := &object{e: e, m: m, msg: msg, reserved: reserved, empty: true}
-	if m.extra != nil && msg.Has(m.extra.desc) {
-		o.extra, _ = msg.Get(m.extra.desc).Message().Interface().(*structpb.Struct)
-	}
-	e.out = append(e.out, '{')
-	return o
-}
-
-func (o *object) label(label []byte) {
-	if !o.empty {
-		o.e.out = append(o.e.out, ',')
-	}
-	o.empty = false
-	o.e.out = append(o.e.out, label...)
-}
-
-// field writes one field, if there is anything to write.
-func (o *object) field(f *field) {
-	switch _, elsewhere := o.extra.GetFields()[f.key]; {
-	case o.msg.Has(f.desc):
-		if f.enum != nil && !f.list && !f.mapped && o.msg.Get(f.desc).Enum() == 0 {
-			return // UNSPECIFIED says nothing
+	var b strings.Builder
+	for i, s := range path {
+		switch {
+		case s.index >= 0:
+			fmt.Fprintf(&b, "[%d]", s.index)
+		case s.index == keyStep:
+			fmt.Fprintf(&b, "[%q]", s.name)
+		case i > 0:
+			b.WriteString("." + s.name)
+		default:
+			b.WriteString(s.name)
 		}
-		o.label(f.label)
-		o.e.within("."+string(f.desc.Name()), func() { o.e.value(f, o.msg.Get(f.desc)) })
-	case elsewhere, f.desc.ContainingOneof() != nil && o.msg.WhichOneof(f.desc.ContainingOneof()) != nil:
-	case f.valueIfUnset != "":
-		o.label(f.label)
-		o.e.out = appendString(o.e.out, f.valueIfUnset)
-	case f.nullIfUnset:
-		o.label(f.label)
-		o.e.out = append(o.e.out, "null"...)
 	}
+	e.violations = append(e.violations, Violation{Field: b.String(), Description: fmt.Sprintf(format, args...)})
 }
 
-// merge writes the additional fields. A key of a modelled field passes only while
-// that field is unset.
-func (o *object) merge() {
-	for _, key := range sortedKeys(o.extra.GetFields()) {
-		at := fmt.Sprintf("%s[%q]", additionalName, key)
-		if f := o.m.byKey[key]; f != nil && f.key == key && o.isSet(f) {
-			o.e.violate(at, "is set both here and in %s", f.desc.Name())
-			continue
-		}
-		if contains(o.reserved, key) {
-			o.e.violate(at, "is set by the gateway")
-			continue
-		}
-		o.label(append(appendString(nil, key), ':'))
-		o.e.within("."+at, func() { o.e.anyValue(o.extra.GetFields()[key]) })
-	}
+// marshal gives the encoder its input.
+func marshal(msg proto.Message) (wire, error) {
+	return proto.MarshalOptions{Deterministic: true}.Marshal(msg)
 }
-
-func (o *object) isSet(f *field) bool {
-	if oneof := f.desc.ContainingOneof(); oneof != nil {
-		return o.msg.WhichOneof(oneof) != nil // the raw and the parsed form share the key
-	}
-	return o.msg.Has(f.desc)
-}
-
-func (o *object) end() { o.e.out = append(o.e.out, '}') }
 
 // message writes a message in its shape.
-func (e *encoder) message(m *message, msg protoreflect.Message) {
+func (e *encoder) message(m *message, w wire) {
 	switch m.shape {
 	case shapeStruct:
-		s, _ := msg.Interface().(*structpb.Struct)
-		e.anyStruct(s)
+		e.anyStruct(w)
 	case shapeValue:
-		v, _ := msg.Interface().(*structpb.Value)
-		e.anyValue(v)
+		e.anyValue(w)
 	case shapeTime:
-		e.timestamp(msg)
+		e.timestamp(w)
 	case shapeUnion:
-		e.union(m, msg)
+		e.union(m, w)
 	case shapeList:
-		e.list(m.item, msg.Get(m.item.desc).List())
-	case shapeObject, shapePage:
-		if m.shorthand != nil && onlySet(msg, m.shorthand.desc) {
-			e.out = appendString(e.out, msg.Get(m.shorthand.desc).String())
+		if len(w) == 0 {
+			e.out = append(e.out, "[]"...)
 			return
 		}
-		e.object(m, msg)
+		e.value(m.item, w)
+	case shapeObject, shapePage:
+		if text, ok := m.short(w); ok {
+			e.out = appendString(e.out, text)
+			return
+		}
+		e.object(m, w, set{})
 	}
 }
 
-func (e *encoder) object(m *message, msg protoreflect.Message) {
-	o := e.begin(m, msg)
-	for _, f := range m.fields {
-		o.field(f)
+// short returns the plain string that stands for the message when its shorthand
+// is all that is set.
+func (m *message) short(w wire) ([]byte, bool) {
+	if m.shorthand == nil || !bytes.HasPrefix(w, m.shorthand.tag) {
+		return nil, false
 	}
-	o.merge()
-	o.end()
-}
-
-// onlySet reports whether fd is the only field of msg that is set.
-func onlySet(msg protoreflect.Message, fd protoreflect.FieldDescriptor) bool {
-	n := 0
-	msg.Range(func(protoreflect.FieldDescriptor, protoreflect.Value) bool {
-		n++
-		return n < 2
-	})
-	return n == 1 && msg.Has(fd)
+	text, rest := w[len(m.shorthand.tag):].bytes()
+	return text, len(rest) == 0
 }
 
 // union writes whichever member is set.
-func (e *encoder) union(m *message, msg protoreflect.Message) {
-	fd := msg.WhichOneof(m.desc.Oneofs().Get(0))
-	extra := m.extra != nil && msg.Has(m.extra.desc)
-	switch {
-	case fd == nil && extra:
-		s, _ := msg.Get(m.extra.desc).Message().Interface().(*structpb.Struct)
-		e.anyStruct(s)
-		return
-	case fd == nil:
-		e.violate("", "needs one of its members: %s", names(m.fields))
-		return
-	case extra:
-		e.violate(string(additionalName), "must not be set beside %s", fd.Name())
-		return
+func (e *encoder) union(m *message, w wire) {
+	var member *field
+	var run, extra wire
+	for len(w) > 0 {
+		tag, rest := w.varint()
+		end := rest.skip(tag)
+		switch f := m.numbered(tag); f {
+		case nil:
+		case m.extra:
+			extra = w[:len(w)-len(end)]
+		default:
+			member, run = f, w[:len(w)-len(end)]
+		}
+		w = end
 	}
-	f := m.named(string(fd.Name()))
-	e.within("."+string(fd.Name()), func() {
-		if m.discriminator == "" || f.msg == nil || f.msg.shape != shapeObject {
-			e.value(f, msg.Get(fd))
-			return
+	switch {
+	case member == nil && extra != nil:
+		e.anyStruct(extra.message())
+	case member == nil:
+		e.violate("", "needs one of its members: %s", names(m.fields))
+	case extra != nil:
+		e.violate(additionalName, "must not be set beside %s", member.name)
+	case m.discriminator == "" || member.msg == nil || member.msg.shape != shapeObject:
+		e.value(member, run)
+	default:
+		e.enter(member.name, fieldStep)
+		o := e.open(member.msg, m.discriminator)
+		if member != m.untagged {
+			o.label(m.discriminatorLabel)
+			e.out = appendString(e.out, member.memberTag)
 		}
-		o := e.begin(f.msg, msg.Get(fd).Message(), m.discriminator)
-		if f != m.untagged {
-			o.label(append(appendString(nil, m.discriminator), ':'))
-			e.out = appendString(e.out, f.memberTag)
-		}
-		for _, inner := range f.msg.fields {
-			o.field(inner)
-		}
-		o.merge()
-		o.end()
-	})
+		o.fields(run.message(), set{})
+		o.close()
+		e.leave()
+	}
 }
 
-// value writes the value of a field that is set.
-func (e *encoder) value(f *field, v protoreflect.Value) {
+// value writes the field that w begins with and returns what follows it.
+func (e *encoder) value(f *field, w wire) wire {
+	if f.plain {
+		e.out, w = appendPlain(e.out, f, w)
+		return w
+	}
+	e.enter(f.name, fieldStep)
 	switch {
 	case f.mapped:
-		e.mapped(f, v.Map())
+		w = e.mapped(f, w)
+	case f.packed:
+		w = e.packed(f, w[len(f.tag):])
 	case f.list:
-		e.list(f, v.List())
+		w = e.list(f, w)
 	default:
-		e.single(f, v)
+		w = e.single(f, w[len(f.tag):])
 	}
+	e.leave()
+	return w
 }
 
-func (e *encoder) list(f *field, list protoreflect.List) {
-	e.out = append(e.out, '[')
-	for i := range list.Len() {
-		if i > 0 {
-			e.out = append(e.out, ',')
-		}
-		if f.msg == nil {
-			e.single(f, list.Get(i)) // scalars name the position only when they fail
-			continue
-		}
-		e.within("["+strconv.Itoa(i)+"]", func() { e.single(f, list.Get(i)) })
+// appendPlain does the same for a field in which nothing can be at fault. Most
+// are, so it works on the output alone.
+func appendPlain(out []byte, f *field, w wire) ([]byte, wire) {
+	if !f.list {
+		return appendScalar(out, f, w[len(f.tag):])
+	}
+	separator := byte('[')
+	for bytes.HasPrefix(w, f.tag) {
+		out, w = appendScalar(append(out, separator), f, w[len(f.tag):])
+		separator = ','
+	}
+	return append(out, ']'), w
+}
+
+// appendScalar writes the string, bool or integer that w begins with.
+func appendScalar(out []byte, f *field, w wire) ([]byte, wire) {
+	if f.kind == protoreflect.StringKind {
+		content, rest := w.bytes()
+		return appendString(out, content), rest
+	}
+	n, rest := w.varint()
+	if f.kind == protoreflect.BoolKind {
+		return strconv.AppendBool(out, n != 0), rest
+	}
+	return strconv.AppendInt(out, int64(n), 10), rest
+}
+
+func (e *encoder) list(f *field, w wire) wire {
+	e.enter("", 0)
+	separator := byte('[')
+	for bytes.HasPrefix(w, f.tag) {
+		e.out = append(e.out, separator)
+		w = e.single(f, w[len(f.tag):])
+		e.path[len(e.path)-1].index++
+		separator = ','
 	}
 	e.out = append(e.out, ']')
+	e.leave()
+	return w
 }
 
-func (e *encoder) mapped(f *field, m protoreflect.Map) {
-	e.out = append(e.out, '{')
-	keys := make(map[string]protoreflect.MapKey, m.Len())
-	m.Range(func(k protoreflect.MapKey, _ protoreflect.Value) bool {
-		keys[k.String()] = k
-		return true
-	})
-	for i, key := range sortedKeys(keys) {
-		if i > 0 {
-			e.out = append(e.out, ',')
-		}
-		e.out = append(appendString(e.out, key), ':')
-		e.within(fmt.Sprintf("[%q]", key), func() { e.single(f.value, m.Get(keys[key])) })
+func (e *encoder) packed(f *field, w wire) wire {
+	items, w := w.bytes()
+	e.enter("", 0)
+	separator := byte('[')
+	for len(items) > 0 {
+		e.out = append(e.out, separator)
+		items = e.single(f, items)
+		e.path[len(e.path)-1].index++
+		separator = ','
+	}
+	e.out = append(e.out, ']')
+	e.leave()
+	return w
+}
+
+func (e *encoder) mapped(f *field, w wire) wire {
+	separator := byte('{')
+	for bytes.HasPrefix(w, f.tag) {
+		var entry wire
+		entry, w = w[len(f.tag):].bytes()
+		key, value := entry.entry()
+		e.out = append(appendString(append(e.out, separator), key), ':')
+		e.enter(string(key), keyStep)
+		e.single(f.value, value[len(f.value.tag):])
+		e.leave()
+		separator = ','
 	}
 	e.out = append(e.out, '}')
+	return w
 }
 
-func (e *encoder) single(f *field, v protoreflect.Value) {
+// single writes the value that w begins with and returns what follows it.
+func (e *encoder) single(f *field, w wire) wire {
 	switch f.kind {
 	case protoreflect.MessageKind:
-		e.message(f.msg, v.Message())
-	case protoreflect.StringKind:
-		if f.rawJSON {
-			e.rawJSON(v.String())
-			return
-		}
-		e.out = appendString(e.out, v.String())
-	case protoreflect.BoolKind:
-		e.out = strconv.AppendBool(e.out, v.Bool())
+		content, rest := w.bytes()
+		e.message(f.msg, content)
+		return rest
 	case protoreflect.DoubleKind:
-		e.double(v.Float())
+		bits, rest := w.fixed64()
+		e.double(math.Float64frombits(bits))
+		return rest
 	case protoreflect.EnumKind:
-		word, ok := f.enum.words[v.Enum()]
+		n, rest := w.varint()
+		word, ok := f.enum.words[protoreflect.EnumNumber(int32(n))]
 		if !ok {
-			e.violate("", "%d is no value of %s", v.Enum(), f.desc.Enum().Name())
+			e.violate("", "%d is no value of %s", int32(n), f.desc.Enum().Name())
 		}
 		e.out = appendString(e.out, word)
+		return rest
 	default:
-		e.out = strconv.AppendInt(e.out, v.Int(), 10)
+		if f.rawJSON {
+			content, rest := w.bytes()
+			e.rawJSON(content)
+			return rest
+		}
+		e.out, w = appendScalar(e.out, f, w)
+		return w
 	}
 }
 
@@ -267,8 +280,8 @@ func (e *encoder) double(x float64) {
 }
 
 // rawJSON passes an object on byte for byte, once it is known to be one.
-func (e *encoder) rawJSON(text string) {
-	s := scanner{in: []byte(text)}
+func (e *encoder) rawJSON(text []byte) {
+	s := scanner{in: text}
 	if s.peek() != '{' {
 		s.fail("an object")
 	}
@@ -280,49 +293,36 @@ func (e *encoder) rawJSON(text string) {
 	e.out = append(e.out, text...)
 }
 
-func (e *encoder) timestamp(msg protoreflect.Message) {
-	ts, ok := msg.Interface().(*timestamppb.Timestamp)
-	if !ok || ts.CheckValid() != nil {
+// The range of a Timestamp, in seconds from 1970 (timestamp.proto).
+const (
+	minSeconds = -62135596800 // 0001-01-01T00:00:00Z
+	maxSeconds = 253402300799 // 9999-12-31T23:59:59Z
+)
+
+func (e *encoder) timestamp(w wire) {
+	var seconds int64
+	var nanos int32
+	for len(w) > 0 {
+		var tag, n uint64
+		tag, w = w.varint()
+		n, w = w.varint()
+		if tag>>3 == 1 {
+			seconds = int64(n)
+		} else {
+			nanos = int32(n)
+		}
+	}
+	if seconds < minSeconds || seconds > maxSeconds || nanos < 0 || nanos >= 1e9 {
 		e.violate("", "must be a time between the years 1 and 9999")
 		return
 	}
 	e.out = append(e.out, '"')
-	e.out = ts.AsTime().AppendFormat(e.out, time.RFC3339Nano)
+	at := time.Unix(seconds, int64(nanos)).UTC()
+	if ms := nanos / 1e6; nanos%1e6 == 0 { // the form of the documentation's samples
+		e.out = at.AppendFormat(e.out, time.RFC3339)
+		e.out = append(e.out[:len(e.out)-1], '.', byte('0'+ms/100), byte('0'+ms/10%10), byte('0'+ms%10), 'Z')
+	} else {
+		e.out = at.AppendFormat(e.out, time.RFC3339Nano)
+	}
 	e.out = append(e.out, '"')
-}
-
-func (e *encoder) anyStruct(s *structpb.Struct) {
-	e.out = append(e.out, '{')
-	for i, key := range sortedKeys(s.GetFields()) {
-		if i > 0 {
-			e.out = append(e.out, ',')
-		}
-		e.out = append(appendString(e.out, key), ':')
-		e.anyValue(s.GetFields()[key])
-	}
-	e.out = append(e.out, '}')
-}
-
-func (e *encoder) anyValue(v *structpb.Value) {
-	switch kind := v.GetKind().(type) {
-	case *structpb.Value_NumberValue:
-		e.double(kind.NumberValue)
-	case *structpb.Value_StringValue:
-		e.out = appendString(e.out, kind.StringValue)
-	case *structpb.Value_BoolValue:
-		e.out = strconv.AppendBool(e.out, kind.BoolValue)
-	case *structpb.Value_StructValue:
-		e.anyStruct(kind.StructValue)
-	case *structpb.Value_ListValue:
-		e.out = append(e.out, '[')
-		for i, item := range kind.ListValue.GetValues() {
-			if i > 0 {
-				e.out = append(e.out, ',')
-			}
-			e.anyValue(item)
-		}
-		e.out = append(e.out, ']')
-	default: // null, and a value without a kind, which reads as null everywhere else
-		e.out = append(e.out, "null"...)
-	}
 }

@@ -1,28 +1,21 @@
 package transcode
 
-import (
-	"strings"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
-)
+import "strings"
 
 // masked writes the body of a partial update with an update_mask (AIP-134):
 // exactly the fields that it names, set ones with their value, unset ones as
 // null, unset lists and maps as empty. A path may lead into a message, then only
-// that part of it is sent.
-func (e *encoder) masked(p *Plan, msg protoreflect.Message, paths []string, reserved []string) {
+// that part of it is sent. additional_fields are sent when the mask names them.
+func (e *encoder) masked(p *Plan, w wire, paths []string) {
 	var tree maskTree
 	for _, path := range paths {
 		if !tree.add(p, path) {
-			e.violate(string(p.updateMask.desc.Name()), "%q is no field that can be changed", path)
+			e.violate(p.updateMask.name, "%q is no field that can be changed", path)
 		}
 	}
-	o := e.begin(p.input, msg, reserved...)
-	o.masked(p.bodyFields, &tree)
-	if tree.children[string(additionalName)] != nil {
-		o.merge()
-	}
-	o.end()
+	o := e.open(p.input, p.reserved...)
+	o.masked(p.bodyFields, w, &tree)
+	e.out = append(e.out, '}')
 }
 
 // A maskTree is an update_mask by path segment. A node without children stands
@@ -37,11 +30,11 @@ func (t *maskTree) add(p *Plan, path string) bool {
 	for segment := range strings.SplitSeq(path, ".") {
 		var f *field
 		for _, candidate := range fields {
-			if string(candidate.desc.Name()) == segment {
+			if candidate.name == segment {
 				f = candidate
 			}
 		}
-		isExtra := extra != nil && segment == string(additionalName)
+		isExtra := extra != nil && segment == additionalName
 		if f == nil && !isExtra {
 			return false
 		}
@@ -61,31 +54,53 @@ func (t *maskTree) add(p *Plan, path string) bool {
 	return true
 }
 
-func (o *object) masked(fields []*field, tree *maskTree) {
-	for _, f := range fields {
-		sub := tree.children[string(f.desc.Name())]
-		if sub == nil {
-			continue
+// masked writes the named ones of the fields, and additional_fields if named.
+func (o *object) masked(fields []*field, w wire, tree *maskTree) {
+	runs := make([]wire, len(o.m.fields)) // where each field that is set begins
+	for len(w) > 0 {
+		tag, rest := w.varint()
+		end := rest.skip(tag)
+		switch f := o.m.numbered(tag); {
+		case f == nil || f.unspecified(rest):
+		case f == o.m.extra:
+			if tree.children[additionalName] != nil {
+				o.extra, _ = rest.bytes()
+			}
+		case runs[f.index] == nil:
+			o.set.add(f)
+			runs[f.index] = w
 		}
-		o.label(f.label)
+		w = end
+	}
+	for _, f := range fields {
+		sub, run := tree.children[f.name], runs[f.index]
 		switch {
-		case !o.msg.Has(f.desc) && f.list:
-			o.e.out = append(o.e.out, "[]"...)
-		case !o.msg.Has(f.desc) && f.mapped:
-			o.e.out = append(o.e.out, "{}"...)
-		case !o.msg.Has(f.desc) && sub.whole:
-			o.e.out = append(o.e.out, "null"...)
-		case sub.whole:
-			o.e.within("."+string(f.desc.Name()), func() { o.e.value(f, o.msg.Get(f.desc)) })
+		case sub == nil, run == nil && (o.has(f) || o.merges(f)):
+		case run != nil && sub.whole:
+			o.label(f.label)
+			o.e.value(f, run)
+		case run == nil && (f.list || f.mapped || sub.whole):
+			o.label(f.label)
+			o.e.out = append(o.e.out, f.empty()...)
 		default:
-			o.e.within("."+string(f.desc.Name()), func() {
-				inner := o.e.begin(f.msg, o.msg.Get(f.desc).Message())
-				inner.masked(f.msg.fields, sub)
-				if sub.children[string(additionalName)] != nil {
-					inner.merge()
-				}
-				inner.end()
-			})
+			o.label(f.label)
+			o.e.enter(f.name, fieldStep)
+			inner := o.e.open(f.msg)
+			inner.masked(f.msg.fields, run.message(), sub)
+			o.e.out = append(o.e.out, '}')
+			o.e.leave()
 		}
 	}
+	o.merge()
+}
+
+// empty is what clears the field.
+func (f *field) empty() string {
+	switch {
+	case f.list:
+		return "[]"
+	case f.mapped:
+		return "{}"
+	}
+	return "null"
 }

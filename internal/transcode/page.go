@@ -1,7 +1,9 @@
 package transcode
 
 import (
-	"fmt"
+	"bytes"
+	"errors"
+	"math"
 	"strconv"
 
 	"google.golang.org/protobuf/encoding/protowire"
@@ -17,8 +19,8 @@ type pageFields struct {
 
 func (m *message) compilePage() error {
 	m.item, m.page.token, m.page.total = m.named("data"), m.named("next_page_token"), m.named("total_size")
-	if m.item == nil || !m.item.list || m.item.msg == nil || m.page.total == nil {
-		return fmt.Errorf("a page has the fields data, next_page_token and total_size")
+	if m.item == nil || !m.item.list || m.item.msg == nil || m.page.total == nil || m.extra == nil {
+		return errors.New("a page has the fields data, next_page_token, total_size and additional_fields")
 	}
 	delete(m.byKey, m.page.token.key)
 	delete(m.byKey, m.page.total.key)
@@ -46,37 +48,54 @@ func compilePaging(opts *optionsv1.Paging) *paging {
 	return p
 }
 
+// bare says that the upstream does not page, so that the gateway cuts the pages.
+func (p *paging) bare() bool { return p.envelope == optionsv1.Paging_ENVELOPE_BARE }
+
 // pageRequest is how one page was asked for.
 type pageRequest struct {
-	bare bool   // the upstream gives the whole list
-	size int32  // rows asked for, 0 for the upstream's default
+	*paging
+	rows int64  // most rows of the page, 0 for the upstream's default
 	bind uint64 // what the token is bound to
 	at   position
 }
 
 // ask reads page_size and page_token and appends the upstream's parameters.
 func (p *paging) ask(q []byte, size int32, token string, bind uint64) ([]byte, *pageRequest, error) {
-	r := &pageRequest{bare: p.envelope == optionsv1.Paging_ENVELOPE_BARE, bind: bind, size: size}
 	if p.maxSize > 0 {
-		r.size = min(size, p.maxSize)
+		size = min(size, p.maxSize)
 	}
+	r := &pageRequest{paging: p, bind: bind, rows: int64(size)}
 	if token != "" {
 		var err error
 		if r.at, err = parseToken(token, bind); err != nil {
 			return nil, nil, err
 		}
 	}
-	if r.size > 0 && p.size != "" {
-		q = appendParam(q, p.size, strconv.FormatInt(int64(r.size), 10))
+	if limit := r.limit(); limit > 0 && p.size != "" {
+		q = appendParam(q, p.size, strconv.FormatInt(limit, 10))
 	}
 	switch {
-	case token == "" || r.bare:
-	case r.at.byOffset:
-		q = appendParam(q, "offset", strconv.FormatInt(r.at.offset, 10))
-	default:
+	case r.at.cursor != "":
 		q = appendParam(q, "cursor", r.at.cursor)
+	case r.at.offset > 0 && !p.bare():
+		q = appendParam(q, "offset", strconv.FormatInt(r.at.offset, 10))
 	}
 	return q, r, nil
+}
+
+// limit is how many rows the upstream is asked for. A bare list always starts at
+// its first row, so it must reach to the end of the page, and one row further to
+// show whether there is another page.
+func (r *pageRequest) limit() int64 {
+	switch {
+	case !r.bare() || r.rows == 0 && r.at.offset == 0:
+		return r.rows
+	case r.rows == 0:
+		return int64(r.maxSize)
+	case r.maxSize > 0:
+		return min(r.at.offset+r.rows+1, int64(r.maxSize))
+	}
+	return r.at.offset + r.rows + 1
 }
 
 // An envelope is what a list says about itself, in whichever of Mavera's four
@@ -84,7 +103,7 @@ func (p *paging) ask(q []byte, size int32, token string, bind uint64) ([]byte, *
 type envelope struct {
 	rows    int64
 	hasMore bool
-	ended   bool // has_more is false
+	ended   bool // has_more is false, or next_cursor says so
 	cursor  string
 	total   int64 // -1 when not said
 	offset  int64 // -1 when not said
@@ -96,22 +115,19 @@ type envelope struct {
 func (d *decoder) envelope(m *message) LossKind {
 	e := envelope{total: -1, offset: -1}
 	mine := len(d.extras)
-	seen := make([]bool, len(m.fields))
+	var seen set
 	for ok := d.open('}'); ok; ok = d.more('}') {
 		key := d.key()
 		f := d.lookup(m, key)
 		switch {
-		case f == nil && d.control(&e, string(key.raw)):
-		case f == nil || seen[f.index]:
+		case f == nil && d.control(&e, key):
+		case f == nil:
 			d.keep(key, UnknownField)
-		case f == m.item:
-			seen[f.index] = true
-			if loss := d.rows(f, &e); loss != "" {
-				return loss
-			}
+		case f == m.item && !seen.has(f) && d.peek() == '[':
+			seen.add(f)
+			d.rows(f, key, &e)
 		default:
-			seen[f.index] = true
-			d.member(f, key)
+			d.member(f, key, &seen)
 		}
 	}
 	d.total(m, &e)
@@ -119,73 +135,99 @@ func (d *decoder) envelope(m *message) LossKind {
 	return d.writeExtras(m, mine)
 }
 
-// control reads a key of the envelope itself. One of another type than it should
-// have is not read.
-func (d *decoder) control(e *envelope, key string) bool {
-	c := d.peek()
+// control reads a key of the envelope itself. What has another value than it
+// should is not read.
+func (d *decoder) control(e *envelope, key text) bool {
+	c, pos := d.peek(), d.pos
 	number := '0' <= c && c <= '9'
-	switch {
-	case key == "object" && c == '"':
-		d.str()
-	case key == "has_more" && c == 't':
-		d.literal("true")
-		e.hasMore = true
-	case key == "has_more" && c == 'f':
-		d.literal("false")
-		e.ended = true
-	case key == "next_cursor" && c == '"':
-		text, _ := d.str().appendTo(nil)
-		e.cursor = string(text)
-	case key == "next_cursor" && number:
-		text, _ := d.number()
-		e.cursor = string(text)
-	case key == "total" && number:
-		e.total, _ = parseInt(d.number())
-	case key == "offset" && number:
-		e.offset, _ = parseInt(d.number())
-	case key == "limit" && number:
-		d.number()
-	case c == 'n' && (key == "has_more" || key == "next_cursor" || key == "total" || key == "offset" || key == "limit"):
-		d.literal("null")
-	default:
+	d.scratch, _ = key.appendTo(d.scratch[:0])
+	switch string(d.scratch) {
+	case "object":
+		return d.take(`"list"`)
+	case "has_more":
+		e.hasMore = c == 't'
+		e.ended = e.ended || c == 'f'
+		return d.take("true") || d.take("false") || d.take("null")
+	case "next_cursor":
+		switch {
+		case c == '"':
+			d.scratch, _ = d.str().appendTo(d.scratch[:0])
+			e.cursor = string(d.scratch)
+		case number:
+			digits, _ := d.number()
+			e.cursor = string(digits)
+		case !d.take("null"):
+			return false
+		}
+		e.ended = e.ended || e.cursor == ""
+		return true
+	case "total":
+		return d.take("null") || number && d.count(&e.total, pos)
+	case "offset":
+		return d.take("null") || number && d.count(&e.offset, pos)
+	case "limit":
+		var limit int64
+		return d.take("null") || number && d.count(&limit, pos)
+	}
+	return false
+}
+
+// take passes over the given text, if it comes next.
+func (d *decoder) take(word string) bool {
+	if !bytes.HasPrefix(d.in[d.pos:], []byte(word)) {
 		return false
 	}
+	d.pos += len(word)
 	return true
 }
 
-// rows reads the rows; of a bare list only those of the page.
-func (d *decoder) rows(f *field, e *envelope) LossKind {
-	switch d.peek() {
-	case 'n':
-		d.literal("null")
-		return ""
-	case '[':
-	default:
-		return WrongType
+// count reads a number of rows; one that is none is left at pos.
+func (d *decoder) count(n *int64, pos int) bool {
+	v, ok := parseInt(d.number())
+	if ok {
+		*n = v
+	} else if d.err == nil {
+		d.pos = pos
 	}
-	var first, size int64
-	if d.page != nil && d.page.bare {
-		first, size = d.page.at.offset, int64(d.page.size)
+	return ok
+}
+
+// rows reads the rows; of a bare list only those of the page. Where one does not
+// fit, the list is kept as it came.
+func (d *decoder) rows(f *field, key text, e *envelope) {
+	first, last := int64(0), int64(math.MaxInt64)
+	if d.page != nil && d.page.bare() {
+		if first = d.page.at.offset; d.page.rows > 0 {
+			last = first + d.page.rows
+		}
 	}
+	before := d.mark()
 	d.path = append(d.path, f.key)
+	var loss LossKind
 	for ok := d.open(']'); ok; ok = d.more(']') {
-		if i := e.rows; i < first || size > 0 && i >= first+size {
+		d.peek()
+		row := d.mark()
+		if e.rows < first || e.rows >= last || loss != "" {
 			d.skip()
-		} else if loss := d.single(f); loss != "" {
-			return loss
+		} else if loss = d.single(f); loss != "" {
+			d.reset(row)
+			d.skip()
 		}
 		e.rows++
 	}
-	d.path = d.path[:len(d.path)-1]
-	return ""
+	d.path = before.path
+	if loss != "" {
+		d.reset(before)
+		d.keep(key, loss)
+	}
 }
 
 func (d *decoder) total(m *message, e *envelope) {
 	total := e.total
-	if total < 0 && d.page != nil && d.page.bare && d.page.size == 0 {
+	if p := d.page; total < 0 && p != nil && p.bare() && p.size == "" && p.at.cursor == "" && e.cursor == "" && !e.hasMore {
 		total = e.rows
 	}
-	if total < 0 || total > 1<<31-1 {
+	if total < 0 || total > math.MaxInt32 {
 		return
 	}
 	d.out = append(d.out, m.page.total.tag...)
@@ -197,35 +239,39 @@ func (d *decoder) next(m *message, e *envelope) {
 	if d.page == nil || d.err != nil {
 		return
 	}
-	at := d.page.at
-	switch {
-	case d.page.bare:
-		end := at.offset + int64(d.page.size)
-		if d.page.size == 0 || end >= e.rows {
-			return
-		}
-		at = position{byOffset: true, offset: end}
-	case e.ended:
+	at, more := d.page.next(e)
+	if !more {
 		return
-	case e.cursor != "":
-		var ok bool
-		if at, ok = at.after(e.cursor); !ok {
-			d.err = errCursorRepeats
-			return
-		}
-	case e.rows == 0 || !e.hasMore && e.total < 0 || e.total < 0 && e.offset < 0 && !at.byOffset:
-		return // has_more alone says that there is more, but not how to ask for it
-	default:
-		if e.offset >= 0 && e.offset != at.offset {
-			d.err = errCursorRepeats
-			return
-		}
-		at = position{byOffset: true, offset: at.offset + e.rows}
-		if e.total >= 0 && at.offset >= e.total {
-			return
-		}
 	}
-	token := at.token(d.page.bind)
+	if at == (position{}) {
+		d.err = errCursorRepeats
+		return
+	}
 	d.out = append(d.out, m.page.token.tag...)
-	d.out = protowire.AppendString(d.out, token)
+	d.out = protowire.AppendString(d.out, at.token(d.page.bind))
+}
+
+// next returns the position of the next page and whether there is one; no
+// position means that the list repeats itself.
+func (r *pageRequest) next(e *envelope) (_ position, more bool) {
+	at := r.at
+	switch end := at.offset + r.rows; {
+	case r.bare() && r.rows > 0 && end < e.rows:
+		at.offset = end
+		return at, true
+	case e.ended:
+		return at, false
+	case e.cursor != "":
+		return at.after(e.cursor), true
+	case r.bare() || at.cursor != "" || e.rows == 0:
+		return at, false
+	case e.offset >= 0 && e.offset != at.offset:
+		return position{}, e.hasMore || e.total > at.offset+e.rows
+	}
+	at.offset += e.rows
+	if e.total >= 0 {
+		return at, at.offset < e.total
+	}
+	// has_more alone does not say how to ask for more.
+	return at, e.hasMore && (e.offset >= 0 || r.envelope == optionsv1.Paging_ENVELOPE_OFFSET)
 }

@@ -1,13 +1,15 @@
 package transcode
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 )
 
 // FieldPath says which proto field of the request the upstream means by the param
-// of an error: "limit" is page_size, "input[0].role" is
-// "input.items[0].message.role". What the plan does not know is left as it came.
+// of an error: "limit" is page_size, "threadId" is thread_id, "input[0].role" is
+// "input.items.items[0].message.role". What the plan does not know is left as it
+// came.
 func (p *Plan) FieldPath(param string) string {
 	segments := splitParam(param)
 	if len(segments) == 0 {
@@ -16,9 +18,9 @@ func (p *Plan) FieldPath(param string) string {
 	if p.paging != nil {
 		switch segments[0] {
 		case "limit", "size":
-			return string(p.pageSize.desc.Name())
+			return p.pageSize.name
 		case "cursor", "offset":
-			return string(p.pageToken.desc.Name())
+			return p.pageToken.name
 		}
 	}
 	path, ok := fieldPath(p.input, segments)
@@ -47,19 +49,22 @@ func fieldPath(m *message, segments []string) (string, bool) {
 	case shapeUnion:
 		if isIndex(segments[0]) && m.list != nil {
 			path, ok := fieldPath(m.list.msg, segments)
-			return "." + string(m.list.desc.Name()) + path, ok
+			return "." + m.list.name + path, ok
 		}
 		for _, f := range m.objects {
 			if path, ok := fieldPath(f.msg, segments); ok {
-				return "." + string(f.desc.Name()) + path, true
+				return "." + f.name + path, true
 			}
 		}
 		return "", false
 	case shapeObject, shapePage:
 	}
 	f := m.byKey[segments[0]]
-	if f == nil {
-		f = m.named(segments[0]) // the contract writes {threadId}, the proto thread_id
+	if f == nil { // the contract writes {threadId}, the proto thread_id
+		i := slices.IndexFunc(m.fields, func(f *field) bool { return f.name == segments[0] || f.desc.JSONName() == segments[0] })
+		if i >= 0 {
+			f = m.fields[i]
+		}
 	}
 	if f == nil {
 		return "", false
@@ -69,7 +74,7 @@ func fieldPath(m *message, segments []string) (string, bool) {
 
 // path goes on below the field.
 func (f *field) path(segments []string) (string, bool) {
-	path := "." + string(f.desc.Name())
+	path := "." + f.name
 	if f.list && len(segments) > 0 {
 		if !isIndex(segments[0]) {
 			return "", false

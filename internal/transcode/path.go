@@ -4,7 +4,10 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
+	"unicode"
+	"unicode/utf8"
 )
 
 // A template is a path of google.api.http. Only the forms that Mavera's routes
@@ -76,46 +79,54 @@ var (
 	errIDSlash   = errors.New("must not hold a slash, a backslash or their escaped forms")
 	errIDDots    = errors.New(`must not be "." or ".."`)
 	errIDControl = errors.New("must not hold control characters")
+	errIDText    = errors.New("must be valid UTF-8 when unescaped")
 )
 
 // checkID refuses ids that could make the path lead elsewhere. Escaping is not
 // enough: proxies and servers are known to unescape a path, once or twice, before
 // they normalise and route it (RFC 3986 section 6.2.2 permits the former), and
-// then "a%2F..%2Fusage" is another route. What is left is escaped.
+// then "a%2F..%2Fusage" is another route. So the id is looked at as it is after
+// all unescaping: a slash, a control character or a dot that shows up on the way
+// stays to the end. Some servers also cut path parameters off first, and for
+// them "..;x" is "..". What is let through is escaped.
 func checkID(id string) error {
-	if id == "" {
+	plain := unescapeAll(id)
+	segment, _, _ := strings.Cut(plain, ";")
+	switch {
+	case id == "":
 		return errIDEmpty
+	case strings.ContainsAny(plain, `/\`):
+		return errIDSlash
+	case segment == "." || segment == "..":
+		return errIDDots
+	case !utf8.ValidString(plain):
+		return errIDText
+	case strings.ContainsFunc(plain, unicode.IsControl):
+		return errIDControl
 	}
-	for {
-		if strings.ContainsAny(id, `/\`) {
-			return errIDSlash
-		}
-		if id == "." || id == ".." {
-			return errIDDots
-		}
-		if strings.ContainsFunc(id, func(r rune) bool { return r < 0x20 || r == 0x7f }) {
-			return errIDControl
-		}
-		plain := unescapeValid(id)
-		if plain == id {
-			return nil
-		}
-		id = plain
-	}
+	return nil
 }
 
-// unescapeValid replaces the valid %XX of s and leaves the others.
-func unescapeValid(s string) string {
-	var b strings.Builder
-	for i := 0; i < len(s); i++ {
-		if s[i] == '%' && i+2 < len(s) {
-			if c, err := url.PathUnescape(s[i : i+3]); err == nil {
-				b.WriteString(c)
-				i += 2
-				continue
-			}
-		}
-		b.WriteByte(s[i])
+// unescapeAll replaces every valid %XX of s, also those that only replacing
+// others makes, until none is left.
+func unescapeAll(s string) string {
+	if !strings.Contains(s, "%") {
+		return s
 	}
-	return b.String()
+	out := make([]byte, 0, len(s))
+	for i := range len(s) {
+		out = append(out, s[i])
+		for {
+			n := len(out) - 3
+			if n < 0 || out[n] != '%' {
+				break
+			}
+			c, err := strconv.ParseUint(string(out[n+1:]), 16, 8)
+			if err != nil {
+				break
+			}
+			out = append(out[:n], byte(c))
+		}
+	}
+	return string(out)
 }

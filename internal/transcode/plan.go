@@ -61,14 +61,20 @@ type Plan struct {
 	pathFields    []*field
 	queryFields   []*field
 	bodyFields    []*field
+	notInBody     set      // fields of the request that the body leaves out
+	reserved      []string // keys of the body that callers cannot add
 	updateMask    *field
 	paging        *paging
 	pageSize      *field
 	pageToken     *field
+	hook          hook // of an RPC whose answers come in two forms, or nil
 }
 
 // NewInput returns an empty request message of the RPC.
 func (p *Plan) NewInput() proto.Message { return p.inputType.New().Interface() }
+
+// fieldMaskName is the type of update_mask.
+const fieldMaskName = "google.protobuf.FieldMask"
 
 // Compile makes the plans of all unary RPCs of the services, in their order. Every
 // mistake in the protos is reported, each with the RPC and the field it is about.
@@ -125,8 +131,8 @@ func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
 	if p.output.shape != shapeObject && p.output.shape != shapePage {
 		return nil, errors.New("the answer must be an object")
 	}
-	if p.inputType, err = protoregistry.GlobalTypes.FindMessageByName(method.Input().FullName()); err != nil {
-		return nil, fmt.Errorf("no Go type for %s: %w", method.Input().FullName(), err)
+	if p.input.shape != shapeObject || p.input.shorthand != nil {
+		return nil, errors.New("the request must be an object")
 	}
 	switch rule.GetBody() {
 	case "":
@@ -138,7 +144,15 @@ func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
 	if p.hasBody && (p.HTTPMethod == http.MethodGet || p.HTTPMethod == http.MethodDelete) {
 		return nil, fmt.Errorf("%s has no body", p.HTTPMethod)
 	}
-	return p, p.assign()
+	if err := p.assign(); err != nil {
+		return nil, err
+	}
+	p.hook = hookOf(p.RPC)
+	p.inputType, err = protoregistry.GlobalTypes.FindMessageByName(method.Input().FullName())
+	if err != nil {
+		return nil, fmt.Errorf("no Go type for %s: %w", method.Input().FullName(), err)
+	}
+	return p, nil
 }
 
 // route reads google.api.http.
@@ -211,29 +225,39 @@ func (p *Plan) assign() error {
 			return fmt.Errorf("path variable %q occurs twice", name)
 		}
 		p.pathFields = append(p.pathFields, f)
+		p.reserved = append(p.reserved, f.key)
+		p.notInBody.add(f)
 	}
+	p.reserved = append(p.reserved, "stream") // decides between one answer and a stream
 	for _, f := range p.input.fields {
-		switch name := f.desc.Name(); {
+		switch {
 		case slices.Contains(p.pathFields, f):
-		case name == "page_size":
+		case f.name == "page_size" && f.kind == protoreflect.Int32Kind:
 			p.pageSize = f
-		case name == "page_token":
+		case f.name == "page_token" && f.kind == protoreflect.StringKind:
 			p.pageToken = f
-		case name == "update_mask":
+		case f.name == "update_mask":
 			p.updateMask = f
+			p.reserved = append(p.reserved, f.key)
+			p.notInBody.add(f)
 		case p.hasBody:
 			p.bodyFields = append(p.bodyFields, f)
 		case f.msg != nil || f.mapped || f.rawJSON:
-			return fmt.Errorf("field %s cannot travel in a query", name)
+			return fmt.Errorf("field %s cannot travel in a query", f.name)
 		default:
 			p.queryFields = append(p.queryFields, f)
 		}
 	}
-	if p.updateMask != nil && (p.HTTPMethod != http.MethodPatch || p.updateMask.msg == nil || p.updateMask.desc.Message().FullName() != "google.protobuf.FieldMask") {
-		return errors.New("update_mask is a google.protobuf.FieldMask of a PATCH")
+	if p.updateMask != nil && (p.HTTPMethod != http.MethodPatch || p.updateMask.msg == nil || p.updateMask.msg.desc.FullName() != fieldMaskName) {
+		return fmt.Errorf("update_mask is a %s of a PATCH", fieldMaskName)
 	}
-	if p.hasBody && p.input.extra == nil {
+	switch {
+	case p.hasBody && p.input.extra == nil:
 		return fmt.Errorf("%s lacks %s", p.input.desc.Name(), additionalName)
+	case p.hasBody && (p.pageSize != nil || p.pageToken != nil):
+		return errors.New("a list is asked for without a body")
+	case !p.hasBody && p.input.extra != nil:
+		return fmt.Errorf("%s has %s but no body to carry them", p.input.desc.Name(), additionalName)
 	}
 	return p.checkPaging()
 }

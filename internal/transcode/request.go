@@ -3,9 +3,7 @@ package transcode
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -62,7 +60,9 @@ func (p *Plan) Request(in protoreflect.ProtoMessage) (*Request, error) {
 	r := &Request{Method: p.HTTPMethod}
 	path := p.expand(&e, msg, r)
 	if p.hasBody {
-		e.body(p, msg)
+		if err := p.body(&e, msg); err != nil {
+			return nil, err
+		}
 		r.Body = e.out
 	}
 	query := p.queryOf(&e, msg)
@@ -85,7 +85,7 @@ func (p *Plan) expand(e *encoder, msg protoreflect.Message, r *Request) string {
 	for i, f := range p.pathFields {
 		ids[i] = msg.Get(f.desc).String()
 		if err := checkID(ids[i]); err != nil {
-			e.violate(string(f.desc.Name()), "%v", err)
+			e.violate(f.name, "%v", err)
 		}
 		r.Resource.Name = ids[i]
 	}
@@ -111,7 +111,7 @@ func (p *Plan) queryOf(e *encoder, msg protoreflect.Message) []byte {
 		for i := range items {
 			items[i] = e.param(f, v.List().Get(i))
 			if strings.Contains(items[i], ",") {
-				e.violate(fmt.Sprintf("%s[%d]", f.desc.Name(), i), "must not hold a comma")
+				e.violate(fmt.Sprintf("%s[%d]", f.name, i), "must not hold a comma")
 			}
 		}
 		q = appendParam(q, f.key, strings.Join(items, ","))
@@ -127,11 +127,11 @@ func (e *encoder) param(f *field, v protoreflect.Value) string {
 	case protoreflect.EnumKind:
 		word, ok := f.enum.words[v.Enum()]
 		if !ok && v.Enum() != 0 {
-			e.violate(string(f.desc.Name()), "%d is no value of %s", v.Enum(), f.desc.Enum().Name())
+			e.violate(f.name, "%d is no value of %s", v.Enum(), f.desc.Enum().Name())
 		}
-		return word
+		return string(word)
 	case protoreflect.DoubleKind:
-		scalar := encoder{path: []string{"." + string(f.desc.Name())}}
+		scalar := encoder{path: []step{{name: f.name, index: fieldStep}}}
 		scalar.double(v.Float())
 		e.violations = append(e.violations, scalar.violations...)
 		return string(scalar.out)
@@ -151,55 +151,50 @@ func appendParam(q []byte, key, value string) []byte {
 	return append(q, url.QueryEscape(value)...)
 }
 
-// askPage adds the parameters of the page. The token is bound to everything of
-// the request that stands by now: RPC, path and filters, but not the page size.
+// askPage adds the parameters of the page. The token is bound to all of the
+// request that stands by now, the path and the filters, but not to the page size.
 func (p *Plan) askPage(e *encoder, msg protoreflect.Message, r *Request, path string, query []byte) []byte {
 	size := msg.Get(p.pageSize.desc).Int()
 	if size < 0 {
-		e.violate(string(p.pageSize.desc.Name()), "must not be negative")
+		e.violate(p.pageSize.name, "must not be negative")
 		return query
 	}
-	bind := hashOf(p.Procedure + " " + path + "?" + string(query))
-	query, page, err := p.paging.ask(query, int32(size), msg.Get(p.pageToken.desc).String(), bind)
+	query, page, err := p.paging.ask(query, int32(size), msg.Get(p.pageToken.desc).String(), p.bind(path, query))
 	if err != nil {
-		e.violate(string(p.pageToken.desc.Name()), "%v", err)
+		e.violate(p.pageToken.name, "%v", err)
 	}
 	r.page = page
 	return query
 }
 
+// bind is what a page token is bound to.
+func (p *Plan) bind(path string, query []byte) uint64 {
+	return hashOf(p.Procedure + " " + path + "?" + string(query))
+}
+
 // body writes the JSON body: every field that is neither in the path nor about
 // the call itself.
-func (e *encoder) body(p *Plan, msg protoreflect.Message) {
-	reserved := append([]string{"stream"}, p.template.variables...)
+func (p *Plan) body(e *encoder, msg protoreflect.Message) error {
+	w, err := marshal(msg.Interface())
+	if err != nil {
+		return fmt.Errorf("%s: %w", p.RPC, err)
+	}
+	e.reserve(w)
 	if p.updateMask != nil && msg.Has(p.updateMask.desc) {
 		mask, _ := msg.Get(p.updateMask.desc).Message().Interface().(*fieldmaskpb.FieldMask)
 		if len(mask.GetPaths()) > 0 {
-			e.masked(p, msg, mask.GetPaths(), reserved)
-			return
+			e.masked(p, w, mask.GetPaths())
+			return nil
 		}
 	}
-	o := e.begin(p.input, msg, reserved...)
-	for _, f := range p.bodyFields {
-		o.field(f)
-	}
-	o.merge()
-	o.end()
+	e.object(p.input, w, p.notInBody, p.reserved...)
+	return nil
 }
-
-func sortedKeys[V any](m map[string]V) []string {
-	if len(m) == 0 {
-		return nil
-	}
-	return slices.Sorted(maps.Keys(m))
-}
-
-func contains(list []string, s string) bool { return slices.Contains(list, s) }
 
 func names(fields []*field) string {
 	out := make([]string, len(fields))
 	for i, f := range fields {
-		out[i] = string(f.desc.Name())
+		out[i] = f.name
 	}
 	return strings.Join(out, ", ")
 }

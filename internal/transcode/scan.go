@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"bytes"
 	"encoding/binary"
 	"fmt"
 	"math/bits"
@@ -121,7 +122,8 @@ func (s *scanner) str() (t text) {
 		// Eight bytes at a time while they are printable ASCII, no quote and no
 		// backslash.
 		for i+8 <= len(s.in) {
-			n := specialByte(binary.LittleEndian.Uint64(s.in[i:]))
+			w := binary.LittleEndian.Uint64(s.in[i:])
+			n := bits.TrailingZeros64(escapes(w)|w&highBits) / 8
 			i += n
 			if n < 8 {
 				break
@@ -150,23 +152,15 @@ func (s *scanner) str() (t text) {
 			s.pos = i
 			s.fail("no control character in a string")
 			return text{}
+		case c >= utf8.RuneSelf:
+			t.nonASCII = true
+			for i < len(s.in) && s.in[i] >= utf8.RuneSelf {
+				i++
+			}
 		default:
-			t.nonASCII = t.nonASCII || c >= utf8.RuneSelf
 			i++
 		}
 	}
-}
-
-// specialByte returns the index of the first byte of w, lowest first, that is a
-// quote, a backslash, a control character or not ASCII; 8 when there is none. It
-// may point early, never late: the caller looks at the byte itself.
-func specialByte(w uint64) int {
-	const ones, highs = 0x0101010101010101, 0x8080808080808080
-	hasLess := (w - ones*0x20) & ^w // bytes below 0x20
-	quote := w ^ (ones * '"')
-	slash := w ^ (ones * '\\')
-	mask := (w | hasLess | (quote-ones) & ^quote | (slash-ones) & ^slash) & highs
-	return bits.TrailingZeros64(mask) / 8
 }
 
 // escapeLen returns the length of the escape sequence that b starts with, 0 when
@@ -211,38 +205,39 @@ func hex4(b []byte) (rune, bool) {
 // appendTo appends the characters of the text. What is not valid Unicode becomes
 // U+FFFD, and exact is false then.
 func (t text) appendTo(dst []byte) (_ []byte, exact bool) {
-	if !t.escaped && (!t.nonASCII || utf8.Valid(t.raw)) {
-		return append(dst, t.raw...), true
-	}
 	exact = true
-	for i := 0; i < len(t.raw); {
-		switch c := t.raw[i]; {
-		case c == '\\' && t.raw[i+1] == 'u':
-			r, _ := hex4(t.raw[i:])
-			i += 6
-			if utf16.IsSurrogate(r) {
-				low, _ := hex4(t.raw[i:])
-				if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
-					exact = false
-				} else {
-					i += 6
-				}
+	for raw := t.raw; ; {
+		n := len(raw)
+		if t.escaped {
+			if i := bytes.IndexByte(raw, '\\'); i >= 0 {
+				n = i
 			}
-			dst = utf8.AppendRune(dst, r)
-		case c == '\\':
-			dst = append(dst, unescaped(t.raw[i+1]))
-			i += 2
-		case c < utf8.RuneSelf:
-			dst = append(dst, c)
-			i++
-		default:
-			r, n := utf8.DecodeRune(t.raw[i:])
-			exact = exact && (r != utf8.RuneError || n > 1)
-			dst = utf8.AppendRune(dst, r)
-			i += n
 		}
+		if t.nonASCII && !utf8.Valid(raw[:n]) {
+			exact = false
+			dst = append(dst, string([]rune(string(raw[:n])))...) // U+FFFD for each byte that is none
+		} else {
+			dst = append(dst, raw[:n]...)
+		}
+		if raw = raw[n:]; len(raw) == 0 {
+			return dst, exact
+		}
+		if raw[1] != 'u' {
+			dst, raw = append(dst, unescaped(raw[1])), raw[2:]
+			continue
+		}
+		r, _ := hex4(raw)
+		raw = raw[6:]
+		if utf16.IsSurrogate(r) {
+			low, _ := hex4(raw)
+			if r = utf16.DecodeRune(r, low); r == utf8.RuneError {
+				exact = false
+			} else {
+				raw = raw[6:]
+			}
+		}
+		dst = utf8.AppendRune(dst, r)
 	}
-	return dst, exact
 }
 
 func unescaped(c byte) byte {
@@ -309,38 +304,29 @@ func (s *scanner) digits() int {
 }
 
 // literal reads true, false or null.
-func (s *scanner) literal(word string) bool {
-	if end := s.pos + len(word); end <= len(s.in) && string(s.in[s.pos:end]) == word {
-		s.pos = end
-		return true
+func (s *scanner) literal(word string) {
+	end := s.pos + len(word)
+	if end > len(s.in) || string(s.in[s.pos:end]) != word {
+		s.fail(word)
+		return
 	}
-	s.fail(word)
-	return false
+	s.pos = end
 }
 
-// skip reads the next value, whatever it is, and returns its text.
-func (s *scanner) skip() []byte {
+// skip reads the next value, whatever it is.
+func (s *scanner) skip() {
 	switch s.peek() {
 	case '{':
-		start := s.pos
 		for ok := s.open('}'); ok; ok = s.more('}') {
 			s.key()
 			s.skip()
 		}
-		return s.in[start:s.pos]
 	case '[':
-		start := s.pos
 		for ok := s.open(']'); ok; ok = s.more(']') {
 			s.skip()
 		}
-		return s.in[start:s.pos]
 	case '"':
-		start := s.pos
 		s.str()
-		return s.in[start:s.pos]
-	}
-	start := s.pos
-	switch s.peek() {
 	case 't':
 		s.literal("true")
 	case 'f':
@@ -352,7 +338,6 @@ func (s *scanner) skip() []byte {
 	default:
 		s.number()
 	}
-	return s.in[start:s.pos]
 }
 
 // end checks that nothing follows the value that was read.

@@ -1,6 +1,7 @@
 package transcode
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -13,7 +14,7 @@ import (
 )
 
 // additionalName is the field that keeps what a message does not model.
-const additionalName protoreflect.Name = "additional_fields"
+const additionalName = "additional_fields"
 
 // shape is how a message stands in JSON.
 type shape int
@@ -33,48 +34,48 @@ type message struct {
 	desc  protoreflect.MessageDescriptor
 	shape shape
 
-	fields []*field          // in order of declaration, without additional_fields
-	byKey  map[string]*field // JSON key or alias to field
-	extra  *field            // additional_fields, or nil
+	fields    []*field          // in order of declaration, without additional_fields
+	byKey     map[string]*field // JSON key or alias to field
+	byNumber  []*field          // additional_fields among them
+	constants []*field          // fields that are sent even when they are unset
+	extra     *field            // additional_fields, or nil
 
-	shorthand     *field // the field that a plain string stands for, or nil
-	discriminator string // of a union
-	untagged      *field // member of a union without a discriminator, or nil
-	byTag         map[string]*field
-	text, number  *field // members of a union by JSON type, or nil
-	boolean, list *field
-	objects       []*field
-	item          *field     // the field of a list, or the rows of a page
-	page          pageFields // of a page
+	shorthand          *field // the field that a plain string stands for, or nil
+	discriminator      string // of a union
+	discriminatorLabel []byte // ,"key":
+	untagged           *field // member of a union without a discriminator, or nil
+	byTag              map[string]*field
+	text, number       *field // members of a union by JSON type, or nil
+	boolean, list      *field
+	objects            []*field
+	item               *field     // the field of a list, or the rows of a page
+	page               pageFields // of a page
 }
 
 // field is what the codec knows about a field.
 type field struct {
 	desc  protoreflect.FieldDescriptor
+	name  string // of the proto field
 	key   string // JSON key
-	label []byte // "key":
+	label []byte // ,"key":
 	tag   []byte // tag of the wire format, of type bytes for packed lists
-	index int    // position in the message, for the set of keys seen
+	index int    // position in the message, for sets
 
-	kind     protoreflect.Kind
-	list     bool
-	mapped   bool     // a map with string keys
-	implicit bool     // a scalar without presence: zero is not sent
-	msg      *message // of a message field, also as map value
-	enum     *enum    // of an enum field, also as map value
-	value    *field   // of a map field: the value
+	kind   protoreflect.Kind
+	list   bool
+	packed bool     // a list that is one field of the wire format
+	mapped bool     // a map with string keys
+	plain  bool     // a scalar of which every value can be written
+	msg    *message // of a message field
+	enum   *enum    // of an enum field
+	value  *field   // of a map field: the value
 
 	rawJSON      bool
+	twin         *field // other form of the same key, raw or parsed, or nil
 	credits      bool
 	nullIfUnset  bool
-	valueIfUnset string
-	memberTag    string // value of the discriminator
-}
-
-// enum knows the spellings of an enum.
-type enum struct {
-	byWord map[string]protoreflect.EnumNumber // lower-case
-	words  map[protoreflect.EnumNumber]string
+	valueIfUnset []byte
+	memberTag    []byte // value of the discriminator
 }
 
 // schemas compiles messages, each once; they may refer to themselves.
@@ -89,7 +90,7 @@ func (s *schemas) message(desc protoreflect.MessageDescriptor) (*message, error)
 	}
 	m := &message{desc: desc}
 	s.messages[desc.FullName()] = m
-	switch desc.FullName() {
+	switch name := desc.FullName(); name {
 	case "google.protobuf.Struct":
 		m.shape = shapeStruct
 		return m, nil
@@ -99,6 +100,11 @@ func (s *schemas) message(desc protoreflect.MessageDescriptor) (*message, error)
 	case "google.protobuf.Timestamp":
 		m.shape = shapeTime
 		return m, nil
+	case fieldMaskName: // read by the encoder itself
+	default:
+		if name.Parent() == "google.protobuf" {
+			return nil, fmt.Errorf("%s has no JSON form here", name)
+		}
 	}
 	if err := s.compile(m); err != nil {
 		return nil, fmt.Errorf("message %s: %w", desc.FullName(), err)
@@ -108,6 +114,45 @@ func (s *schemas) message(desc protoreflect.MessageDescriptor) (*message, error)
 
 func (s *schemas) compile(m *message) error {
 	opts, _ := proto.GetExtension(m.desc.Options(), optionsv1.E_Json).(*optionsv1.Json)
+	m.shape = shapeOf(m.desc, opts)
+	if err := s.compileFields(m); err != nil {
+		return err
+	}
+	if name := opts.GetShorthand(); name != "" {
+		m.shorthand = m.named(name)
+		if m.shorthand == nil || m.shorthand.kind != protoreflect.StringKind || m.shorthand.list || m.shape != shapeObject {
+			return fmt.Errorf("shorthand %q is not a string field of an object", name)
+		}
+	}
+	switch m.shape {
+	case shapeUnion:
+		return m.compileUnion(opts)
+	case shapeList:
+		if len(m.fields) != 1 || !m.fields[0].list || m.extra != nil {
+			return errors.New("a list has one repeated field")
+		}
+		m.item = m.fields[0]
+	case shapePage:
+		return m.compilePage()
+	case shapeObject, shapeStruct, shapeValue, shapeTime:
+	}
+	return nil
+}
+
+// shapeOf is known before the fields are: messages may refer to themselves.
+func shapeOf(desc protoreflect.MessageDescriptor, opts *optionsv1.Json) shape {
+	switch {
+	case opts.GetShape() == optionsv1.Json_SHAPE_UNION:
+		return shapeUnion
+	case opts.GetShape() == optionsv1.Json_SHAPE_LIST:
+		return shapeList
+	case desc.Fields().ByName("next_page_token") != nil:
+		return shapePage
+	}
+	return shapeObject
+}
+
+func (s *schemas) compileFields(m *message) error {
 	m.byKey = make(map[string]*field)
 	for i := range m.desc.Fields().Len() {
 		fd := m.desc.Fields().Get(i)
@@ -115,6 +160,10 @@ func (s *schemas) compile(m *message) error {
 		if err != nil {
 			return fmt.Errorf("field %s: %w", fd.Name(), err)
 		}
+		if n := int(fd.Number()); n >= len(m.byNumber) {
+			m.byNumber = append(m.byNumber, make([]*field, n+1-len(m.byNumber))...)
+		}
+		m.byNumber[fd.Number()] = f
 		if fd.Name() == additionalName {
 			if f.list || f.msg == nil || f.msg.shape != shapeStruct {
 				return fmt.Errorf("field %s must be a google.protobuf.Struct", fd.Name())
@@ -124,44 +173,49 @@ func (s *schemas) compile(m *message) error {
 		}
 		f.index = len(m.fields)
 		m.fields = append(m.fields, f)
-		for _, key := range append([]string{f.key}, fieldOptions(fd).GetAliases()...) {
-			other, taken := m.byKey[key]
-			if taken && other.desc.ContainingOneof() == nil {
-				return fmt.Errorf("fields %s and %s share the JSON key %q", other.desc.Name(), fd.Name(), key)
+		if f.nullIfUnset || len(f.valueIfUnset) > 0 {
+			m.constants = append(m.constants, f)
+		}
+		if err := m.addKeys(f); err != nil {
+			return err
+		}
+	}
+	if len(m.fields) > maxFields {
+		return fmt.Errorf("%d fields are more than the codec's %d", len(m.fields), maxFields)
+	}
+	return nil
+}
+
+// addKeys makes a field known by its JSON key and the aliases. Only the raw and
+// the parsed form of a value share a key; reading takes the parsed one.
+func (m *message) addKeys(f *field) error {
+	for _, key := range append([]string{f.key}, fieldOptions(f.desc).GetAliases()...) {
+		other, taken := m.byKey[key]
+		switch {
+		case !taken:
+			m.byKey[key] = f
+		case f.rawJSON != other.rawJSON && f.desc.ContainingOneof() == other.desc.ContainingOneof():
+			f.twin, other.twin = other, f
+			if other.rawJSON {
+				m.byKey[key] = f
 			}
-			if !taken || !f.rawJSON {
-				m.byKey[key] = f // raw JSON is for sending: reading takes the other member
-			}
+		default:
+			return fmt.Errorf("fields %s and %s share the JSON key %q", other.name, f.name, key)
 		}
 	}
-	if name := opts.GetShorthand(); name != "" {
-		m.shorthand = m.named(name)
-		if m.shorthand == nil || m.shorthand.kind != protoreflect.StringKind || m.shorthand.list {
-			return fmt.Errorf("shorthand %q is not a string field", name)
-		}
-	}
-	switch opts.GetShape() {
-	case optionsv1.Json_SHAPE_UNION:
-		m.shape = shapeUnion
-		return m.compileUnion(opts)
-	case optionsv1.Json_SHAPE_LIST:
-		m.shape = shapeList
-		if len(m.fields) != 1 || !m.fields[0].list {
-			return fmt.Errorf("a list has one repeated field")
-		}
-		m.item = m.fields[0]
-		return nil
-	case optionsv1.Json_SHAPE_UNSPECIFIED:
-	}
-	if m.named("next_page_token") != nil {
-		m.shape = shapePage
-		return m.compilePage()
+	return nil
+}
+
+// numbered finds the field of a tag of the wire format.
+func (m *message) numbered(tag uint64) *field {
+	if n := tag >> 3; n < uint64(len(m.byNumber)) {
+		return m.byNumber[n]
 	}
 	return nil
 }
 
 func (m *message) named(name string) *field {
-	i := slices.IndexFunc(m.fields, func(f *field) bool { return string(f.desc.Name()) == name })
+	i := slices.IndexFunc(m.fields, func(f *field) bool { return f.name == name })
 	if i < 0 {
 		return nil
 	}
@@ -171,13 +225,16 @@ func (m *message) named(name string) *field {
 // compileUnion sorts the members by the JSON type they are read from.
 func (m *message) compileUnion(opts *optionsv1.Json) error {
 	if m.desc.Oneofs().Len() != 1 {
-		return fmt.Errorf("a union has one oneof")
+		return errors.New("a union has one oneof")
 	}
-	m.discriminator = opts.GetDiscriminator()
+	if key := opts.GetDiscriminator(); key != "" {
+		m.discriminator = key
+		m.discriminatorLabel = label([]byte(key))
+	}
 	m.byTag = make(map[string]*field)
 	for _, f := range m.fields {
 		if f.desc.ContainingOneof() == nil {
-			return fmt.Errorf("field %s of a union is not in its oneof", f.desc.Name())
+			return fmt.Errorf("field %s of a union is not in its oneof", f.name)
 		}
 		var slot **field
 		switch {
@@ -188,10 +245,14 @@ func (m *message) compileUnion(opts *optionsv1.Json) error {
 			if fieldOptions(f.desc).GetUntagged() {
 				m.untagged = f
 			}
-			if m.byTag[f.memberTag] != nil {
-				return fmt.Errorf("two members have the tag %q", f.memberTag)
+			tag := strings.ToLower(string(f.memberTag))
+			if m.byTag[tag] != nil {
+				return fmt.Errorf("two members have the tag %q", tag)
 			}
-			m.byTag[f.memberTag] = f
+			m.byTag[tag] = f
+			if m.discriminator != "" && f.msg.byKey[m.discriminator] != nil {
+				return fmt.Errorf("member %s has the discriminator %q as a field", f.name, m.discriminator)
+			}
 			continue
 		case f.kind == protoreflect.StringKind, f.kind == protoreflect.EnumKind:
 			slot = &m.text
@@ -201,12 +262,12 @@ func (m *message) compileUnion(opts *optionsv1.Json) error {
 			slot = &m.number
 		}
 		if *slot != nil {
-			return fmt.Errorf("members %s and %s are read from the same JSON type", (*slot).desc.Name(), f.desc.Name())
+			return fmt.Errorf("members %s and %s are read from the same JSON type", (*slot).name, f.name)
 		}
 		*slot = f
 	}
 	if len(m.objects) > 1 && m.discriminator == "" {
-		return fmt.Errorf("a union of several objects needs a discriminator")
+		return errors.New("a union of several objects needs a discriminator")
 	}
 	return nil
 }
@@ -214,25 +275,30 @@ func (m *message) compileUnion(opts *optionsv1.Json) error {
 func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
 	opts := fieldOptions(fd)
 	f := &field{
-		desc: fd, key: JSONKey(fd), kind: fd.Kind(), list: fd.IsList(), mapped: fd.IsMap(),
-		implicit: !fd.HasPresence() && !fd.IsList() && !fd.IsMap(),
-		rawJSON:  opts.GetRawJson(), credits: opts.GetCredits(),
-		nullIfUnset: opts.GetNullIfUnset(), valueIfUnset: opts.GetValueIfUnset(),
-		memberTag: string(fd.Name()),
+		desc: fd, name: string(fd.Name()), key: JSONKey(fd),
+		kind: fd.Kind(), list: fd.IsList(), packed: fd.IsPacked(), mapped: fd.IsMap(),
+		rawJSON: opts.GetRawJson(), credits: opts.GetCredits(),
+		nullIfUnset: opts.GetNullIfUnset(), valueIfUnset: []byte(opts.GetValueIfUnset()),
+		memberTag: []byte(fd.Name()),
 	}
 	if f.rawJSON {
-		if f.key == string(fd.Name()) || f.kind != protoreflect.StringKind || f.list || fd.ContainingOneof() == nil {
-			return nil, fmt.Errorf("raw_json is for a string in a oneof whose name ends in _json")
+		if !strings.HasSuffix(f.name, "_json") || f.kind != protoreflect.StringKind || f.list || fd.ContainingOneof() == nil {
+			return nil, errors.New("raw_json is for a string in a oneof whose name ends in _json")
 		}
 	}
 	if opts.GetTag() != "" {
-		f.memberTag = opts.GetTag()
+		f.memberTag = []byte(opts.GetTag())
 	}
-	f.label = append(appendString(nil, f.key), ':')
+	switch f.kind {
+	case protoreflect.StringKind, protoreflect.BoolKind, protoreflect.Int32Kind, protoreflect.Int64Kind:
+		f.plain = !f.rawJSON && !f.mapped && !f.packed
+	default:
+	}
+	f.label = label([]byte(f.key))
 	f.tag = protowire.AppendTag(nil, fd.Number(), wireType(fd))
 	if f.mapped {
 		if fd.MapKey().Kind() != protoreflect.StringKind {
-			return nil, fmt.Errorf("map keys must be strings")
+			return nil, errors.New("map keys must be strings")
 		}
 		value, err := s.field(fd.MapValue())
 		if err != nil {
@@ -268,6 +334,9 @@ func JSONKey(fd protoreflect.FieldDescriptor) string {
 	}
 }
 
+// label is a key as an object has it.
+func label(key []byte) []byte { return append(appendString([]byte{','}, key), ':') }
+
 func fieldOptions(fd protoreflect.FieldDescriptor) *optionsv1.Field {
 	opts, _ := proto.GetExtension(fd.Options(), optionsv1.E_Field).(*optionsv1.Field)
 	return opts
@@ -285,52 +354,4 @@ func wireType(fd protoreflect.FieldDescriptor) protowire.Type {
 	default:
 		return protowire.BytesType
 	}
-}
-
-// enum learns the spellings: the value's name without the enum's prefix in lower
-// case, unless an option says otherwise.
-func (s *schemas) enum(desc protoreflect.EnumDescriptor) (*enum, error) {
-	if e, ok := s.enums[desc.FullName()]; ok {
-		return e, nil
-	}
-	e := &enum{byWord: make(map[string]protoreflect.EnumNumber), words: make(map[protoreflect.EnumNumber]string)}
-	s.enums[desc.FullName()] = e
-	prefix := enumPrefix(desc.Name())
-	for i := range desc.Values().Len() {
-		vd := desc.Values().Get(i)
-		if vd.Number() == 0 {
-			continue
-		}
-		opts, _ := proto.GetExtension(vd.Options(), optionsv1.E_Value).(*optionsv1.Value)
-		name, ok := strings.CutPrefix(string(vd.Name()), prefix)
-		if !ok {
-			return nil, fmt.Errorf("enum value %s lacks the prefix %s", vd.Name(), prefix)
-		}
-		word := strings.ToLower(name)
-		if opts.GetName() != "" {
-			word = opts.GetName()
-		}
-		e.words[vd.Number()] = word
-		for _, w := range append([]string{word}, opts.GetAliases()...) {
-			w = strings.ToLower(w)
-			if _, taken := e.byWord[w]; taken {
-				return nil, fmt.Errorf("enum %s spells two values %q", desc.FullName(), w)
-			}
-			e.byWord[w] = vd.Number()
-		}
-	}
-	return e, nil
-}
-
-// enumPrefix is the prefix of an enum's values by buf's rule
-// ENUM_VALUE_PREFIX: FooBar has FOO_BAR_.
-func enumPrefix(name protoreflect.Name) string {
-	var b strings.Builder
-	for i, r := range string(name) {
-		if i > 0 && 'A' <= r && r <= 'Z' {
-			b.WriteByte('_')
-		}
-		b.WriteRune(r)
-	}
-	return strings.ToUpper(b.String()) + "_"
 }

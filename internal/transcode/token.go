@@ -5,6 +5,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"hash/fnv"
+	"math"
 	"math/bits"
 )
 
@@ -25,24 +26,23 @@ var (
 // the cursor met at the last step that is a power of two. A circle of n pages is
 // found within 3n steps.
 type position struct {
-	byOffset bool
-	offset   int64
-	cursor   string
-	steps    uint64
-	mark     uint64 // hash of a cursor
+	cursor string
+	offset int64  // rows passed, after the cursor if there is one
+	steps  uint64 // cursors followed
+	mark   uint64 // hash of a cursor
 }
 
-// after returns the position of the next cursor; false when that was met before.
-func (p position) after(cursor string) (position, bool) {
+// after returns the position of the next cursor, none when that was met before.
+func (p position) after(cursor string) position {
 	hash := hashOf(cursor)
 	if p.steps > 0 && (cursor == p.cursor || hash == p.mark) {
-		return position{}, false
+		return position{}
 	}
 	next := position{cursor: cursor, steps: p.steps + 1, mark: p.mark}
 	if bits.OnesCount64(next.steps) == 1 {
 		next.mark = hash
 	}
-	return next, true
+	return next
 }
 
 // token spells the position as an opaque string that holds for one RPC and one
@@ -50,38 +50,36 @@ func (p position) after(cursor string) (position, bool) {
 func (p position) token(bind uint64) string {
 	b := make([]byte, 0, 40+len(p.cursor))
 	b = append(b, tokenVersion)
-	if p.byOffset {
-		b = append(b, 1)
-		b = binary.AppendUvarint(b, uint64(p.offset))
-	} else {
-		b = append(b, 0)
-		b = binary.AppendUvarint(b, p.steps)
-		b = binary.BigEndian.AppendUint64(b, p.mark)
-		b = append(b, p.cursor...)
-	}
+	b = binary.AppendUvarint(b, uint64(p.offset))
+	b = binary.AppendUvarint(b, p.steps)
+	b = binary.BigEndian.AppendUint64(b, p.mark)
+	b = append(b, p.cursor...)
 	return base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint64(b, hashOf(string(b))^bind))
 }
 
 func parseToken(token string, bind uint64) (position, error) {
 	b, err := base64.RawURLEncoding.DecodeString(token)
-	if err != nil || len(b) < 10 || b[0] != tokenVersion {
+	if err != nil || len(b) < 9 || b[0] != tokenVersion {
 		return position{}, errToken
 	}
 	b, sum := b[:len(b)-8], binary.BigEndian.Uint64(b[len(b)-8:])
 	if hashOf(string(b))^bind != sum {
 		return position{}, errToken
 	}
-	n, size := binary.Uvarint(b[2:])
-	rest := b[2+max(size, 0):]
-	switch {
-	case size <= 0:
+	offset, n := binary.Uvarint(b[1:])
+	if n <= 0 || offset > math.MaxInt64/2 {
 		return position{}, errToken
-	case b[1] == 1 && len(rest) == 0 && n < 1<<62:
-		return position{byOffset: true, offset: int64(n)}, nil
-	case b[1] == 0 && len(rest) > 8:
-		return position{steps: n, mark: binary.BigEndian.Uint64(rest), cursor: string(rest[8:])}, nil
 	}
-	return position{}, errToken
+	b = b[1+n:]
+	steps, n := binary.Uvarint(b)
+	if n <= 0 || len(b) < n+8 {
+		return position{}, errToken
+	}
+	p := position{offset: int64(offset), steps: steps, mark: binary.BigEndian.Uint64(b[n:]), cursor: string(b[n+8:])}
+	if (p.cursor == "") != (p.steps == 0) || p == (position{}) {
+		return position{}, errToken
+	}
+	return p, nil
 }
 
 func hashOf(s string) uint64 {
