@@ -2,6 +2,9 @@ package mavera
 
 import (
 	"bytes"
+	"cmp"
+	"compress/flate"
+	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -53,37 +56,36 @@ func NewTransport(idle int, idleTimeout time.Duration) *http.Transport {
 		MaxIdleConnsPerHost:    idle,
 		IdleConnTimeout:        idleTimeout,
 		MaxResponseHeaderBytes: 64 << 10,
+		// A connection that has died unnoticed would take all calls with it.
+		HTTP2: &http.HTTP2Config{SendPingTimeout: 30 * time.Second, PingTimeout: 15 * time.Second},
 	}
 }
 
 // A Client makes exchanges with the Mavera API. It is safe for concurrent use.
 type Client struct {
-	base      url.URL
-	http      *http.Client
+	base url.URL
+	// transport is used as it is: an http.Client would follow redirects, which
+	// could carry the key to another host, and none is documented.
+	transport http.RoundTripper
 	maxAnswer int64
 	userAgent string
+	screen    screen
 }
 
 // NewClient returns a client.
 func NewClient(options Options) *Client {
 	c := &Client{
 		base:      *options.BaseURL,
+		transport: options.Transport,
 		maxAnswer: options.MaxAnswerBytes,
-		userAgent: options.UserAgent,
-		http: &http.Client{
-			Transport: options.Transport,
-			// A redirect could carry the key to another host, and none is documented.
-			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-		},
+		userAgent: cmp.Or(options.UserAgent, "mavera-gateway"),
+		screen:    newScreen(),
 	}
 	if c.maxAnswer == 0 {
 		c.maxAnswer = 32 << 20
 	}
-	if c.userAgent == "" {
-		c.userAgent = "mavera-gateway"
-	}
-	if c.http.Transport == nil {
-		c.http.Transport = NewTransport(0, 0)
+	if c.transport == nil {
+		c.transport = NewTransport(0, 0)
 	}
 	return c
 }
@@ -100,8 +102,9 @@ type Call struct {
 
 // A Report says what happened in an attempt besides its outcome.
 type Report struct {
-	// Sends counts how often the request went out; above 1 when net/http resent it.
-	// It is 0 when no connection could be had.
+	// Sends counts how often the request was handed to a connection: above 1 when
+	// net/http resent it, 0 when no connection could be had. It is never too low;
+	// it is too high when a connection took the request and died before it wrote.
 	Sends int
 	// Status is the HTTP status, 0 when there was no answer.
 	Status int
@@ -111,42 +114,58 @@ type Report struct {
 
 // Attempt makes one exchange. Its error is always a [*Failure].
 func (c *Client) Attempt(ctx context.Context, call Call) (*transcode.Answer, Report, error) {
-	var report Report
 	var sends atomic.Int32
 	response, err := c.send(ctx, call, &sends)
+	report := Report{Sends: int(sends.Load())}
 	if err != nil {
-		report.Sends = int(sends.Load())
 		return nil, report, call.lost(ctx, err, report.Sends > 0)
 	}
-	defer response.Body.Close() //nolint:errcheck // nothing depends on how it closes
-	report = Report{Sends: int(sends.Load()), Status: response.StatusCode, Header: response.Header}
+	defer response.Body.Close()
+	report.Status, report.Header = response.StatusCode, response.Header
+	answer, failure := c.answer(ctx, call, response)
+	if failure != nil {
+		failure.HTTPStatus = report.Status
+		return nil, report, failure
+	}
+	return answer, report, nil
+}
+
+// answer reads and translates an answer.
+func (c *Client) answer(ctx context.Context, call Call, response *http.Response) (*transcode.Answer, *Failure) {
 	if response.StatusCode/100 != 2 {
-		// The status stands whatever becomes of its body.
-		body, _ := io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
-		return nil, report, call.refused(response, body, time.Now())
+		var body []byte
+		if response.StatusCode >= http.StatusOK { // after 101 there is no body but a connection
+			// The status stands whatever becomes of its body.
+			body, _ = io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
+		}
+		return nil, call.refused(response, c.screen.read(body), time.Now())
 	}
 	body, err := c.read(response)
-	if err != nil {
-		if errors.Is(err, errTooLarge) {
-			return nil, report, call.fail(TooLarge, err)
-		}
-		return nil, report, call.lost(ctx, err, true)
+	switch {
+	case errors.Is(err, errTooLarge):
+		return nil, call.fail(TooLarge, err)
+	case isCorrupt(err):
+		return nil, call.fail(Malformed, err)
+	case err != nil:
+		return nil, call.lost(ctx, err, true)
 	}
 	answer, err := call.Plan.Answer(call.Request, body)
 	if err != nil {
-		return nil, report, call.fail(Malformed, err)
+		return nil, call.fail(Malformed, err)
 	}
-	return answer, report, nil
+	return answer, nil
 }
 
 // send sends the request and returns the answer with its body unread.
 func (c *Client) send(ctx context.Context, call Call, sends *atomic.Int32) (*http.Response, error) {
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		WroteHeaders: func() { sends.Add(1) },
+		// Not WroteHeaders: a connection may go on writing after the attempt was
+		// given up, and what was sent would be taken for unsent.
+		GotConn: func(httptrace.GotConnInfo) { sends.Add(1) },
 	})
 	target := c.base
 	path, query, _ := strings.Cut(call.Request.Target, "?")
-	target.RawPath = c.base.EscapedPath() + path
+	target.RawPath = strings.TrimSuffix(c.base.EscapedPath(), "/") + path
 	target.RawQuery = query
 	var err error
 	if target.Path, err = url.PathUnescape(target.RawPath); err != nil {
@@ -169,12 +188,8 @@ func (c *Client) send(ctx context.Context, call Call, sends *atomic.Int32) (*htt
 		request.Body = io.NopCloser(bytes.NewReader(body))
 		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
-	response, err := c.http.Do(request)
+	response, err := c.transport.RoundTrip(request)
 	if err != nil {
-		// The text of a url.Error has the whole address in it.
-		if wrapped := (*url.Error)(nil); errors.As(err, &wrapped) {
-			err = wrapped.Err
-		}
 		return nil, fmt.Errorf("send request: %w", err)
 	}
 	return response, nil
@@ -196,4 +211,10 @@ func (c *Client) read(response *http.Response) ([]byte, error) {
 		return nil, fmt.Errorf("read answer: %w", err)
 	}
 	return buffer.Bytes(), nil
+}
+
+// isCorrupt says that a compressed body makes no sense, though all of it may be
+// there.
+func isCorrupt(err error) bool {
+	return errors.Is(err, gzip.ErrHeader) || errors.Is(err, gzip.ErrChecksum) || errors.As(err, new(flate.CorruptInputError))
 }

@@ -1,11 +1,13 @@
 package mavera
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 
 	"google.golang.org/grpc/codes"
@@ -14,13 +16,9 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
-// defaultDelay is how long a caller is told to wait before a repeat where Mavera
-// does not say: the mean of the first backoffs that its guide asks for.
-const defaultDelay = time.Second
-
 // A Failure is why a call failed. Its exported fields may be shown to callers;
 // Unwrap gives the cause, which may not.
-type Failure struct {
+type Failure struct { //nolint:errname // what failed is the call; its error text is the lesser half
 	Code   codes.Code
 	Reason string // UPPER_SNAKE, for programs
 	Domain string // UpstreamDomain or GatewayDomain
@@ -70,31 +68,40 @@ func (f *Failure) Unwrap() error { return f.cause }
 func NewFailure(cause Cause, err error, violations ...transcode.Violation) *Failure {
 	f := byCause(cause).failure(true, err)
 	f.Violations = violations
-	if cause == ShuttingDown {
-		f.Delay = 0 // another replica takes the call at once
-	}
 	return f
 }
 
 // failure fills in what the row says.
-func (r row) failure(repeatable bool, err error) *Failure {
+func (r *row) failure(repeatable bool, err error) *Failure {
 	f := &Failure{
 		Code: r.code, Reason: r.reason, Domain: UpstreamDomain, Text: r.text, User: r.user,
-		Retryable: r.retry == always || r.retry == idempotent && repeatable,
-		Help:      r.help, details: r.details, cause: err,
+		Help: r.help, details: r.details, cause: err,
 	}
 	if r.local {
 		f.Domain = GatewayDomain
 	}
 	if r.unknownOutcome && !repeatable {
-		f.Code, f.Reason, f.User = codes.Unknown, "OUTCOME_UNKNOWN", userUnknown
-		f.Text += "; the call may have been carried out: look for its result before you repeat it"
-		f.OutcomeUnknown = true
+		f.Code, f.Reason = codes.Unknown, "OUTCOME_UNKNOWN"
+		f.leaveOpen()
 	}
-	if f.Retryable {
-		f.Delay = defaultDelay
+	switch r.retry {
+	case never:
+	case idempotent:
+		f.Retryable = repeatable
+	case always, byCaller:
+		f.Retryable = true
+	}
+	if f.Retryable && r.retry != byCaller {
+		f.Delay = cmp.Or(r.delay, defaultDelay)
 	}
 	return f
+}
+
+// leaveOpen says that the call may have been carried out.
+func (f *Failure) leaveOpen() {
+	f.OutcomeUnknown = true
+	f.User = userUnknown
+	f.Text += "; the call may have been carried out: look for its result before you repeat it"
 }
 
 func (c Call) repeatable() bool { return c.Plan.Idempotency != transcode.NonIdempotent }
@@ -105,7 +112,7 @@ func (c Call) fail(cause Cause, err error) *Failure {
 }
 
 // lost is the failure of an exchange that ended without a whole answer. sent says
-// that the request, or a part of it, may have reached Mavera.
+// that the request may have reached Mavera.
 func (c Call) lost(ctx context.Context, err error, sent bool) *Failure {
 	if ctx.Err() == nil {
 		if sent {
@@ -139,7 +146,9 @@ func (c Call) Ended(ctx context.Context, sent bool) *Failure {
 	default:
 		f = c.fail(CallerLeft, cause)
 	}
-	f.OutcomeUnknown = sent && !c.repeatable()
+	if sent && !c.repeatable() && !f.OutcomeUnknown {
+		f.leaveOpen()
+	}
 	return f
 }
 
@@ -151,27 +160,29 @@ var (
 )
 
 // refused is the failure that an answer other than 2xx stands for.
-func (c Call) refused(response *http.Response, body []byte, now time.Time) *Failure {
+func (c Call) refused(response *http.Response, upstream upstreamError, now time.Time) *Failure {
 	status := response.StatusCode
-	upstream := parseBody(body)
 	f := byStatus(status).failure(c.repeatable(), upstream.cause())
-	f.HTTPStatus = status
 	f.UpstreamCode, f.UpstreamType, f.Param = upstream.Code, upstream.Type, upstream.Param
 	if f.Reason == "" {
 		f.Reason = reasonOf(upstream.Code, status)
 	}
 	if f.Text == "" {
-		f.Text = upstream.text()
+		f.Text = upstream.Message
 	}
 	if f.Text == "" {
-		f.Text = fmt.Sprintf("Mavera refused the call with status %d and did not say why", status)
+		f.Text = "Mavera refused the call and did not say why"
 	}
 	if wait, ok := resilience.RetryAfter(response.Header, now); ok && f.Retryable {
 		f.Delay = wait
 	}
 	f.CallerKey = c.CallerKey
-	if f.details&badRequest != 0 && upstream.Param != "" {
+	switch {
+	case f.details&badRequest == 0:
+	case upstream.Param != "":
 		f.Violations = []transcode.Violation{{Field: c.Plan.FieldPath(upstream.Param), Description: f.Text}}
+	case status == http.StatusRequestEntityTooLarge: // the whole message is at fault
+		f.Violations = []transcode.Violation{{Description: "the message is too large for Mavera"}}
 	}
 	if f.details&resourceInfo != 0 {
 		f.ResourceType, f.ResourceName = c.Request.Resource.Type, c.Request.Resource.Name
@@ -179,23 +190,16 @@ func (c Call) refused(response *http.Response, body []byte, now time.Time) *Fail
 	return f
 }
 
-// reasonOf spells an upstream code as AIP-193 wants reasons: UPPER_SNAKE, at most
-// 63 characters.
+// reasonOf spells an upstream code as AIP-193 wants reasons: UPPER_SNAKE of 3 to
+// 63 characters, a letter first and no underscore last. A code that cannot be
+// spelled so is named after the status.
 func reasonOf(code string, status int) string {
 	const longest = 63
-	reason := make([]byte, 0, len(code))
-	for i := range min(len(code), longest) {
-		switch c := code[i]; {
-		case 'a' <= c && c <= 'z':
-			reason = append(reason, c-'a'+'A')
-		case 'A' <= c && c <= 'Z', '0' <= c && c <= '9' && i > 0:
-			reason = append(reason, c)
-		case i > 0 && i < len(code)-1:
-			reason = append(reason, '_')
-		}
-	}
-	if len(reason) < 2 || reason[0] == '_' {
+	reason := strings.ToUpper(strings.ReplaceAll(code, "-", "_"))
+	reason = strings.TrimLeft(reason, "_0123456789")
+	reason = strings.TrimRight(reason[:min(len(reason), longest)], "_")
+	if len(reason) < 3 {
 		return "HTTP_" + strconv.Itoa(status)
 	}
-	return string(reason)
+	return reason
 }

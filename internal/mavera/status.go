@@ -45,12 +45,12 @@ const spreadShare = 0.2
 
 // Pushback is the value of the trailer grpc-retry-pushback-ms (gRFC A6), in
 // milliseconds: how long the client must wait before a repeat, -1 for no repeat.
-// It is never below the delay.
+// It is never below the delay, save that 24 days is the most it can say.
 func (f *Failure) Pushback(facts Facts) int32 {
 	if !f.Retryable {
 		return -1
 	}
-	ms := float64(f.Delay.Milliseconds()) * (1 + spreadShare*facts.Spread)
+	ms := float64(f.Delay) / float64(time.Millisecond) * (1 + spreadShare*facts.Spread)
 	return int32(min(math.Ceil(ms), math.MaxInt32))
 }
 
@@ -116,7 +116,7 @@ func (f *Failure) withDetails(st *status.Status, facts Facts, shown int) *status
 	}
 	if f.details&quotaFailure != 0 {
 		details = append(details, &errdetails.QuotaFailure{Violations: []*errdetails.QuotaFailure_Violation{{
-			Subject: "api_key:" + f.credential(), Description: "the request rate of the Mavera key is used up",
+			Subject: "api_key:" + f.credential(), Description: "a rate or concurrency limit of the Mavera key is reached",
 		}}})
 	}
 	if f.Help != "" {

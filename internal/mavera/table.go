@@ -2,6 +2,7 @@ package mavera
 
 import (
 	"net/http"
+	"time"
 
 	"google.golang.org/grpc/codes"
 )
@@ -32,6 +33,15 @@ const (
 	GatewayDomain  = "gateway.mavera.io"
 )
 
+const (
+	// defaultDelay is how long a caller is told to wait before a repeat where Mavera
+	// does not say: the mean of the first backoffs that its guide asks for.
+	defaultDelay = time.Second
+	// rateLimitDelay is the same after a 429 (/guides/rate-limits: 30 s when there
+	// is no Retry-After).
+	rateLimitDelay = 30 * time.Second
+)
+
 // A retryRule says when the gateway may repeat a call.
 type retryRule int
 
@@ -39,6 +49,7 @@ const (
 	never      retryRule = iota
 	always               // Mavera's own rule, whatever the method (/guides/errors)
 	idempotent           // only where a repeat does nothing twice
+	byCaller             // not here, but the caller may at once: another gateway takes it
 )
 
 // detail names the further details of a row; several may be set.
@@ -64,8 +75,9 @@ type row struct {
 
 	details detail
 	retry   retryRule
-	local   bool   // the gateway's own doing, in its domain
-	help    string // documentation page, below docs.mavera.io
+	delay   time.Duration // before a repeat where Mavera names none; 0 is defaultDelay
+	local   bool          // the gateway's own doing, in its domain
+	help    string        // documentation page, below docs.mavera.io
 	// text is for developers, where no text of Mavera's may be used.
 	text string
 	// user is for end users.
@@ -91,8 +103,8 @@ const (
 // and 503; for the rest AIP-193 and google.rpc.Code, with one rule above them: a
 // status that proxies or clients replay by themselves (UNAVAILABLE) is never given
 // to a call that may have been carried out and must not be repeated.
-func table() []row {
-	return []row{
+func table() []*row {
+	return []*row{
 		{low: 400, high: 400, code: codes.InvalidArgument, details: badRequest, help: guideErrors, user: userFix},
 		{low: 422, high: 422, code: codes.InvalidArgument, details: badRequest, help: guideErrors, user: userFix},
 		{low: 401, high: 401, code: codes.Unauthenticated, help: guideAuth, user: userSupport},
@@ -102,7 +114,7 @@ func table() []row {
 		{low: 408, high: 408, cause: AttemptTimedOut, code: codes.Unavailable, reason: "UPSTREAM_TIMEOUT", unknownOutcome: true, retry: idempotent, help: guideErrors, text: "Mavera did not answer in time", user: userLater},
 		{low: 409, high: 409, code: codes.Aborted, help: guideErrors, user: "Something else changed at the same time. Please try again."},
 		{low: 413, high: 413, code: codes.InvalidArgument, details: badRequest, help: guideErrors, user: "The request is too large."},
-		{low: 429, high: 429, code: codes.ResourceExhausted, details: quotaFailure, retry: always, help: guideLimits, user: userBusy},
+		{low: 429, high: 429, code: codes.ResourceExhausted, details: quotaFailure, retry: always, delay: rateLimitDelay, help: guideLimits, user: userBusy},
 		{low: 400, high: 499, code: codes.FailedPrecondition, help: guideErrors, user: userFix},
 		{low: 500, high: 500, code: codes.Internal, retry: always, help: guideErrors, text: "Mavera failed", user: userGeneric},
 		{low: 501, high: 501, code: codes.Unimplemented, help: guideErrors, text: "Mavera does not offer this", user: "This function is not available."},
@@ -110,22 +122,23 @@ func table() []row {
 		{cause: NotSent, code: codes.Unavailable, reason: "CONNECTION_FAILED", retry: always, help: guideErrors, text: "no connection to Mavera could be had, nothing was sent", user: userLater},
 		{low: 502, high: 599, code: codes.Unavailable, unknownOutcome: true, retry: idempotent, help: guideErrors, text: "a server between the gateway and Mavera failed", user: userLater},
 		{cause: Lost, code: codes.Unavailable, reason: "CONNECTION_LOST", unknownOutcome: true, retry: idempotent, help: guideErrors, text: "the connection to Mavera broke off before the whole answer was there", user: userLater},
+		{low: 300, high: 399, code: codes.Internal, reason: "UNEXPECTED_STATUS", help: guideErrors, text: "Mavera answered with a redirection, which the gateway never follows", user: userGeneric},
 		{low: 100, high: 999, code: codes.Internal, reason: "UNEXPECTED_STATUS", help: guideErrors, text: "Mavera answered with a status that is not part of its API", user: userGeneric},
 		{cause: Malformed, code: codes.Internal, reason: "MALFORMED_RESPONSE", retry: idempotent, help: guideErrors, text: "Mavera's answer is not the expected JSON", user: userGeneric},
 		{cause: TooLarge, code: codes.Internal, reason: "ANSWER_TOO_LARGE", help: guideErrors, text: "Mavera's answer is over the gateway's size limit (max_answer_bytes)", user: "The result is too large."},
-		{cause: CallerDeadline, code: codes.DeadlineExceeded, reason: "DEADLINE_EXCEEDED", local: true, text: "the caller's deadline passed", user: userTooSlow},
-		{cause: CallerLeft, code: codes.Canceled, reason: "CANCELLED", local: true, text: "the caller cancelled the call", user: "The request was cancelled."},
+		{cause: CallerDeadline, code: codes.DeadlineExceeded, reason: "DEADLINE_EXCEEDED", text: "the caller's deadline passed", user: userTooSlow},
+		{cause: CallerLeft, code: codes.Canceled, reason: "CANCELLED", text: "the caller cancelled the call", user: "The request was cancelled."},
 		{cause: TotalTimedOut, code: codes.DeadlineExceeded, reason: "TOTAL_TIMEOUT", local: true, text: "the call took longer than the gateway allows; set a deadline of your own for more", user: userTooSlow},
 		{cause: InvalidRequest, code: codes.InvalidArgument, reason: "INVALID_REQUEST", details: badRequest, local: true, text: "the request message is invalid", user: userFix},
-		{cause: ShuttingDown, code: codes.Unavailable, reason: "SHUTTING_DOWN", retry: always, local: true, text: "this gateway is shutting down; another one will take the call", user: userLater},
+		{cause: ShuttingDown, code: codes.Unavailable, reason: "SHUTTING_DOWN", retry: byCaller, local: true, text: "this gateway is shutting down; another one will take the call", user: userLater},
 		{cause: Panicked, code: codes.Internal, reason: "PANIC", local: true, text: "the gateway failed; the request id leads support to the cause", user: userGeneric},
 	}
 }
 
 // byStatus finds the row of an HTTP status.
-func byStatus(status int) row {
+func byStatus(status int) *row {
 	for _, r := range table() {
-		if r.low <= status && status <= r.high {
+		if r.low != 0 && r.low <= status && status <= r.high {
 			return r
 		}
 	}
@@ -133,7 +146,7 @@ func byStatus(status int) row {
 }
 
 // byCause finds the row of a cause.
-func byCause(cause Cause) row {
+func byCause(cause Cause) *row {
 	for _, r := range table() {
 		if r.cause == cause {
 			return r
