@@ -78,9 +78,8 @@ func TestBulkheadTakesTurns(t *testing.T) {
 				var served []string // one slot, so never two at once
 				cancels := map[string]context.CancelFunc{}
 				for _, call := range test.joining {
-					ctx, cancel := context.WithCancel(t.Context())
-					defer cancel()
-					cancels[call] = cancel
+					var ctx context.Context
+					ctx, cancels[call] = context.WithCancel(t.Context())
 					go func() {
 						lease, _, err := bulkhead.Acquire(ctx, call[:1])
 						if err != nil {
@@ -239,112 +238,122 @@ func TestBulkheadAdvisesTheMedianHold(t *testing.T) {
 	})
 }
 
-func TestBulkheadJobs(t *testing.T) {
+var jobCaps = resilience.Caps{Slots: 2, Jobs: true, MaxAge: time.Hour}
+
+func jobUsage(taken, jobs int, median time.Duration) resilience.Usage {
+	return resilience.Usage{Slots: 2, Taken: taken, Jobs: jobs, MedianHold: median}
+}
+
+func TestBulkheadJobOutlivesItsCall(t *testing.T) {
 	t.Parallel()
-	caps := resilience.Caps{Slots: 2, Jobs: true, MaxAge: time.Hour}
-	usage := func(taken, jobs int, median time.Duration) resilience.Usage {
-		return resilience.Usage{Slots: 2, Taken: taken, Jobs: jobs, MedianHold: median}
-	}
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulkhead(jobCaps)
+		lease := take(t, b, "a")
+		time.Sleep(time.Second)
+		wantUsage(t, b, jobUsage(1, 0, 0))
+		lease.Keep("job")
+		lease.Release() // as a defer does
+		lease.Keep("another")
+		wantUsage(t, b, jobUsage(1, 1, 0))
+		time.Sleep(time.Minute)
+		if !b.Free("job") || b.Free("job") || b.Free("unknown") {
+			t.Error("Free reports the wrong jobs")
+		}
+		wantUsage(t, b, jobUsage(0, 0, 61*time.Second)) // since the slot was taken
+	})
+}
+
+func TestBulkheadCallWithoutJobIsNoMeasureOfJobs(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulkhead(jobCaps)
+		lease := take(t, b, "a")
+		time.Sleep(time.Second)
+		lease.Release()
+		lease.Keep("too late")
+		wantUsage(t, b, jobUsage(0, 0, 0))
+	})
+}
+
+func TestBulkheadWithMoreJobsThanSlotsLetsNothingIn(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulkhead(jobCaps)
+		for _, id := range []string{"1", "2", "3", "3"} {
+			b.Adopt(id, time.Now())
+		}
+		wantUsage(t, b, jobUsage(3, 3, 0))
+		refused(t, b)
+		b.Free("2")
+		refused(t, b)
+		b.Free("1")
+		take(t, b, "a")
+		refused(t, b)
+	})
+}
+
+func TestBulkheadJobFoundBeforeItsCreatorHeardHasOneSlot(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulkhead(jobCaps)
+		lease := take(t, b, "a")
+		b.Adopt("job", time.Now())
+		wantUsage(t, b, jobUsage(2, 1, 0))
+		lease.Keep("job")
+		wantUsage(t, b, jobUsage(1, 1, 0))
+		b.Adopt("job", time.Now())
+		wantUsage(t, b, jobUsage(1, 1, 0))
+	})
+}
+
+func TestBulkheadForgetsOldJobsButNoCalls(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulkhead(jobCaps)
+		b.Adopt("b", time.Now().Add(-59*time.Minute))
+		b.Adopt("a", time.Now().Add(-59*time.Minute))
+		b.Adopt("of unknown age", time.Time{})
+		b.Adopt("of the future", time.Now().Add(time.Hour)) // the upstream's clock is ahead
+		if ids := b.Expire(time.Now().Add(time.Minute - 1)); len(ids) != 0 {
+			t.Errorf("expired %v a nanosecond early", ids)
+		}
+		if ids := b.Expire(time.Now().Add(time.Minute)); !slices.Equal(ids, []string{"a", "b"}) {
+			t.Errorf("expired %v, want [a b]", ids)
+		}
+		if ids := b.Expire(time.Now().Add(time.Hour)); !slices.Equal(ids, []string{"of the future", "of unknown age"}) {
+			t.Errorf("expired %v, want the other two", ids)
+		}
+		take(t, b, "a")
+		if ids := b.Expire(time.Now().Add(24 * time.Hour)); len(ids) != 0 {
+			t.Errorf("expired %v, but there are only calls", ids)
+		}
+		wantUsage(t, b, jobUsage(1, 0, 0)) // an age is not a hold
+	})
+}
+
+func TestBulkheadServesWaitersWhenJobsEnd(t *testing.T) {
+	t.Parallel()
 	tests := []struct {
 		name string
-		run  func(t *testing.T, b *resilience.Bulkhead)
+		end  func(b *resilience.Bulkhead, lease *resilience.Lease)
 	}{
-		{name: "a job outlives its call", run: func(t *testing.T, b *resilience.Bulkhead) {
-			lease := take(t, b, "a")
-			time.Sleep(time.Second)
-			wantUsage(t, b, usage(1, 0, 0))
-			lease.Keep("job")
-			lease.Release() // as a defer does
-			lease.Keep("another")
-			wantUsage(t, b, usage(1, 1, 0))
-			time.Sleep(time.Minute)
-			if !b.Free("job") || b.Free("job") || b.Free("unknown") {
-				t.Error("Free reports the wrong jobs")
-			}
-			wantUsage(t, b, usage(0, 0, 61*time.Second)) // since the slot was taken
-		}},
-		{name: "a call that starts no job is no measure of jobs", run: func(t *testing.T, b *resilience.Bulkhead) {
-			lease := take(t, b, "a")
-			time.Sleep(time.Second)
-			lease.Release()
-			lease.Keep("too late")
-			wantUsage(t, b, usage(0, 0, 0))
-		}},
-		{name: "more jobs found than slots: nothing is let in until enough have ended", run: func(t *testing.T, b *resilience.Bulkhead) {
-			for _, id := range []string{"1", "2", "3", "3"} {
-				b.Adopt(id, time.Now())
-			}
-			wantUsage(t, b, usage(3, 3, 0))
-			refused(t, b)
-			b.Free("2")
-			refused(t, b)
-			b.Free("1")
-			take(t, b, "a")
-			refused(t, b)
-		}},
-		{name: "a job found before its creator has heard of it has one slot", run: func(t *testing.T, b *resilience.Bulkhead) {
-			lease := take(t, b, "a")
-			b.Adopt("job", time.Now())
-			wantUsage(t, b, usage(2, 1, 0))
-			lease.Keep("job")
-			wantUsage(t, b, usage(1, 1, 0))
-			b.Adopt("job", time.Now())
-			wantUsage(t, b, usage(1, 1, 0))
-		}},
-		{name: "old jobs lose their slots, calls do not", run: func(t *testing.T, b *resilience.Bulkhead) {
-			b.Adopt("b", time.Now().Add(-59*time.Minute))
-			b.Adopt("a", time.Now().Add(-59*time.Minute))
-			b.Adopt("of unknown age", time.Time{})
-			b.Adopt("of the future", time.Now().Add(time.Hour)) // the upstream's clock is ahead
-			if ids := b.Expire(time.Now().Add(time.Minute - 1)); len(ids) != 0 {
-				t.Errorf("expired %v a nanosecond early", ids)
-			}
-			if ids := b.Expire(time.Now().Add(time.Minute)); !slices.Equal(ids, []string{"a", "b"}) {
-				t.Errorf("expired %v, want [a b]", ids)
-			}
-			if ids := b.Expire(time.Now().Add(time.Hour)); !slices.Equal(ids, []string{"of the future", "of unknown age"}) {
-				t.Errorf("expired %v, want the other two", ids)
-			}
-			take(t, b, "a")
-			if ids := b.Expire(time.Now().Add(24 * time.Hour)); len(ids) != 0 {
-				t.Errorf("expired %v, but there are only calls", ids)
-			}
-			wantUsage(t, b, usage(1, 0, 0)) // an age is not a hold
-		}},
-		{name: "whoever waits gets the slot of a job that ends", run: func(t *testing.T, b *resilience.Bulkhead) {
-			b.Adopt("ends", time.Now())
-			b.Adopt("grows old", time.Now())
-			waits := make(chan time.Duration, 3)
-			for range 3 {
-				go func() {
-					lease, waited, err := b.Acquire(t.Context(), "a")
-					if err != nil {
-						t.Errorf("Acquire = %v, want a slot", err)
-					}
-					waits <- waited
-					if waited < time.Minute {
-						time.Sleep(2 * time.Minute)
-						b.Adopt("by the third", time.Now()) // it is in the list already
-					}
-					lease.Keep("by the third")
-				}()
-			}
-			time.Sleep(time.Second)
-			b.Free("ends")
-			time.Sleep(time.Hour)
-			b.Expire(time.Now())
-			synctest.Wait()
-			got := []time.Duration{<-waits, <-waits, <-waits}
-			want := []time.Duration{time.Second, time.Hour + time.Second, time.Hour + time.Second}
-			if !slices.Equal(got, want) {
-				t.Errorf("waited %v, want %v", got, want)
-			}
-		}},
+		{name: "a job is over", end: func(b *resilience.Bulkhead, _ *resilience.Lease) { b.Free("job") }},
+		{name: "a job is too old", end: func(b *resilience.Bulkhead, _ *resilience.Lease) { b.Expire(time.Now().Add(time.Hour)) }},
+		{name: "a job turns out to have two slots", end: func(_ *resilience.Bulkhead, lease *resilience.Lease) { lease.Keep("job") }},
+		{name: "a call starts no job", end: func(_ *resilience.Bulkhead, lease *resilience.Lease) { lease.Release() }},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			synctest.Test(t, func(t *testing.T) { test.run(t, newBulkhead(caps)) })
+			synctest.Test(t, func(t *testing.T) {
+				b := newBulkhead(jobCaps)
+				b.Adopt("job", time.Now())
+				lease := take(t, b, "a")
+				time.AfterFunc(time.Minute, func() { test.end(b, lease) })
+				if _, waited, err := b.Acquire(t.Context(), "b"); err != nil || waited != time.Minute {
+					t.Errorf("Acquire = %v after %v, want a slot after 1m0s", err, waited)
+				}
+			})
 		})
 	}
 }
