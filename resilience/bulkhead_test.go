@@ -393,8 +393,9 @@ func TestBulkheadIsFair(t *testing.T) {
 	})
 }
 
-// A bubble ends only when all its goroutines have; goleak sees those outside of it.
-func TestBulkheadLeaksNothing(t *testing.T) { //nolint:paralleltest // goleak sees the goroutines of other tests
+// A bubble ends only when all its goroutines have; goleak sees those outside of it, and
+// those of other tests, so this one is not parallel.
+func TestBulkheadLeaksNothing(t *testing.T) {
 	ignored := goleak.IgnoreCurrent()
 	synctest.Test(t, func(t *testing.T) {
 		bulkhead := newFull(t)
