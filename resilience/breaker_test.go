@@ -72,7 +72,7 @@ func run(t *testing.T, breaker *resilience.Breaker, steps []breakerStep) {
 				t.Errorf("step %d (%s): retry at %v, probe %v, ok %v; want %v, %v, %v", i, step.why, retryAt, probe, ok, want, step.probe, want.IsZero())
 			}
 		}
-		if change != step.change {
+		if change != step.change || change.Happened() != (step.change != resilience.Transition{}) {
 			t.Errorf("step %d (%s): transition %+v, want %+v", i, step.why, change, step.change)
 		}
 		if got := breaker.State(now); got != step.state {

@@ -24,8 +24,8 @@ type BudgetPolicy struct {
 
 // Budget limits the retries of one key, so that an outage is not made worse by those
 // who wait for its end. The calls of the last minute pay for Ratio of their number; what
-// goes beyond that is taken from a stock that fills slowly. Over any time, retries are at
-// most Ratio × calls + Stock + what was refilled.
+// goes beyond that is taken from a stock that fills slowly. Over any span, retries are at most
+// Ratio × calls of the span and the minute before it + Stock + what was refilled.
 //
 // A call that arrives as a retry, because its client repeats too, spends from the budget
 // for its first attempt and is not counted as a call: otherwise every layer would multiply.

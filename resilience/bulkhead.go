@@ -152,13 +152,15 @@ func (l *Lease) Release() {
 
 // Keep leaves the slot to the job with this id, for [Bulkhead.Free] or [Bulkhead.Expire]
 // to free it; a Release that follows does nothing. A job that has a slot already, because
-// a listing showed it before its creator heard of it, needs no second one. Keep does
-// nothing if the lease has been released or kept before.
+// a listing showed it before its creator heard of it, needs no second one. Without an id
+// nobody could free the slot, so that is a Release. Keep does nothing if the lease has been
+// released or kept before.
 func (l *Lease) Keep(id string) {
 	b := l.bulkhead
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	if l.over {
+	if l.over || id == "" {
+		b.end(l, time.Now())
 		return
 	}
 	l.over = true
@@ -183,8 +185,12 @@ func (b *Bulkhead) Free(id string) bool {
 }
 
 // Adopt gives a slot to a job that was found running, unless it has one. since is when
-// the job began; an unknown (zero) or future time is taken for now.
+// the job began; an unknown (zero) or future time is taken for now. Without an id there is
+// nothing to adopt.
 func (b *Bulkhead) Adopt(id string, since time.Time) {
+	if id == "" {
+		return
+	}
 	if now := time.Now(); since.IsZero() || since.After(now) {
 		since = now
 	}
