@@ -11,7 +11,7 @@ import (
 type lane struct {
 	per    int       // How many places of others make one owed to this class.
 	others int       // Places given to others while this class waited.
-	due    time.Time // When the next place may be taken.
+	last   time.Time // When the last place was taken, or was to be taken.
 }
 
 // newLane returns a lane that is owed a share of all places given.
@@ -28,19 +28,19 @@ func (l *lane) owed(further, waiting int) int {
 // before is how many places others may get before the n-th call of the class.
 func (l *lane) before(n int) int { return max(n*l.per-l.others, 0) }
 
-// nth is the earliest time of the n-th next call of the class.
-func (l *lane) nth(now time.Time, n int, spacing time.Duration) time.Time {
-	return later(l.due, now).Add(time.Duration(n-1) * spacing)
-}
+// due is the earliest time of the next call of the class.
+func (l *lane) due(spacing time.Duration) time.Time { return l.last.Add(spacing) }
 
-// give notes that a place has been given, to this class or to another. Lateness up
+// give notes that a place has been given, to this class or to another. Lateness of up
 // to a quarter of the spacing is made up for, so that slow timers cost no throughput.
 // What is owed never exceeds a share of the window.
 func (l *lane) give(now time.Time, mine bool, waiting int, spacing time.Duration, places int) {
 	switch {
 	case mine:
 		l.others = max(l.others-l.per, 0)
-		l.due = later(l.due, now.Add(-spacing/4)).Add(spacing)
+		if l.last = l.due(spacing); now.Sub(l.last) > spacing/4 {
+			l.last = now
+		}
 	case waiting == 0:
 		l.others = 0
 	default:

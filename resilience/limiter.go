@@ -206,34 +206,45 @@ func (l *Limiter) await(ctx context.Context, call *pacedCall) error {
 		}
 		return err
 	case <-ctx.Done():
-		if refused := l.leave(call); refused == nil && <-call.turn == nil {
+		if !l.leave(call) && <-call.turn == nil {
 			l.passOn(call)
 		}
 		return context.Cause(ctx)
 	case <-latest:
-		if refused := l.leave(call); refused != nil {
-			return refused
-		}
+		l.giveUp(call)
 		return <-call.turn
 	}
 }
 
-// leave takes a call out of the queue, and tells when it would have got its place;
-// nil when its wait has been decided already.
-func (l *Limiter) leave(call *pacedCall) *RefusedError {
+// leave takes a call out of the queue, unless its wait has been decided already.
+func (l *Limiter) leave(call *pacedCall) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if call.queue == nil {
-		return nil
+		return false
 	}
+	l.drop(call)
+	l.dispatch(time.Now()) // Less may be owed to its class now.
+	return true
+}
+
+// giveUp decides the wait of a call whose time is over: it is refused, unless its
+// turn comes this very moment.
+func (l *Limiter) giveUp(call *pacedCall) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
 	now, class := time.Now(), call.ask.Class
+	l.dispatch(now)
+	if call.queue == nil {
+		return
+	}
 	l.drop(call)
 	at := l.window.Next(now, class, l.queues[class].ahead(call.ask.Caller)+1, l.waiting())
 	if hold := l.held(call.ask.Family, now); hold != nil {
 		at = later(at, hold.until)
 	}
+	call.turn <- &RefusedError{Reason: RateLimited, Class: class, RetryAt: at}
 	l.dispatch(now)
-	return &RefusedError{Reason: RateLimited, Class: class, RetryAt: at}
 }
 
 // passOn gives the place of a caller who left to the next one of its class.

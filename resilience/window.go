@@ -134,8 +134,10 @@ type Window struct {
 	policy WindowPolicy
 	limit  int
 
-	own   []time.Time // When own requests were sent, ascending; kept for two spans.
-	gone  int         // How many of own have left the window.
+	own     []request // By sending time; kept for two spans.
+	gone    int       // How many of own have left the window.
+	batches int       // How many of those in the window are of class batch.
+
 	batch lane
 	poll  lane
 	asked time.Time // When a poll last asked for a place.
@@ -150,6 +152,12 @@ type Window struct {
 	confirmed  bool
 
 	foreignTotal, ignored uint64
+}
+
+// request is an own request.
+type request struct {
+	sentAt time.Time
+	class  Class
 }
 
 // peak is the highest use that headers told within the last Margin of requests.
@@ -185,9 +193,9 @@ func (w *Window) Take(now time.Time, class Class, waiting Waiting) (ok bool, nex
 		return false, w.since.Add(w.stay())
 	}
 	w.unanswered++
-	w.own = append(w.own, now)
-	w.batch.give(now, class == Batch, waiting[Batch], w.spacing(Batch), w.places())
-	w.poll.give(now, class == Poll, max(waiting[Poll], w.polling(now)), w.spacing(Poll), w.places())
+	w.add(now, class)
+	w.batch.give(now, class == Batch, waiting[Batch], w.spacing(now, Batch), w.places())
+	w.poll.give(now, class == Poll, max(waiting[Poll], w.polling(now)), w.spacing(now, Poll), w.places())
 	return true, now
 }
 
@@ -203,7 +211,7 @@ func (w *Window) Next(now time.Time, class Class, n int, waiting Waiting) time.T
 // client repeated by itself.
 func (w *Window) Charge(now time.Time) {
 	w.advance(now)
-	w.own = append(w.own, now)
+	w.add(now, Interactive)
 }
 
 // Close closes the window for everybody until the given time: the upstream has
@@ -292,13 +300,19 @@ func (w *Window) places() int { return max(int(float64(w.limit)*w.policy.Share),
 // used is how many own requests count.
 func (w *Window) used() int { return len(w.own) - w.gone }
 
-// spacing is the time between two places of a class that is spread.
-func (w *Window) spacing(class Class) time.Duration {
-	each := w.policy.Span / time.Duration(w.places())
+// spacing is the time between two places of a class that is spread. Batch calls are
+// spread over what others leave of the window, closer while places lie idle; were they
+// spread over the whole of it, they would fill it before its time and interactive
+// calls would find it full.
+func (w *Window) spacing(now time.Time, class Class) time.Duration {
+	places := float64(w.places())
 	if class == Poll {
-		return time.Duration(float64(each) / w.policy.PollShare)
+		return time.Duration(float64(w.policy.Span) / (places * w.policy.PollShare))
 	}
-	return each
+	used := float64(w.used() + w.foreign.left(now))
+	others, idle := used-float64(w.batches), max(places-used, 0)
+	rate := min(max(places-others+idle, places*w.policy.BatchShare), places)
+	return time.Duration(float64(w.policy.Span) / rate)
 }
 
 // guessing tells whether headers are still to confirm what is left. After a whole
@@ -310,7 +324,7 @@ func (w *Window) guessing(now time.Time) bool {
 // polling is 1 when a place is to be kept for a poll: polls are under way, the next
 // one is due, and a whole place belongs to them.
 func (w *Window) polling(now time.Time) int {
-	if w.asked.IsZero() || now.Sub(w.asked) > w.policy.Span || w.poll.due.After(now) || float64(w.places())*w.policy.PollShare < 1 {
+	if w.asked.IsZero() || now.Sub(w.asked) > w.policy.Span || w.poll.due(w.spacing(now, Poll)).After(now) || float64(w.places())*w.policy.PollShare < 1 {
 		return 0
 	}
 	return 1
@@ -322,15 +336,29 @@ func (w *Window) advance(now time.Time) {
 	if w.since.IsZero() {
 		w.since = now
 	}
-	for w.gone < len(w.own) && !w.own[w.gone].Add(w.stay()).After(now) {
+	for w.gone < len(w.own) && !w.leaves(w.gone).After(now) {
+		if w.own[w.gone].class == Batch {
+			w.batches--
+		}
 		w.gone++
 	}
 	old := 0
-	for old < w.gone && !w.own[old].Add(2*w.stay()).After(now) {
+	for old < w.gone && !w.leaves(old).Add(w.stay()).After(now) {
 		old++
 	}
 	w.own, w.gone = w.own[old:], w.gone-old
 }
+
+// add counts an own request.
+func (w *Window) add(now time.Time, class Class) {
+	w.own = append(w.own, request{sentAt: now, class: class})
+	if class == Batch {
+		w.batches++
+	}
+}
+
+// leaves is when the i-th own request leaves the window.
+func (w *Window) leaves(i int) time.Time { return w.own[i].sentAt.Add(w.stay()) }
 
 // next is Next after advance.
 func (w *Window) next(now time.Time, class Class, n int, waiting Waiting) time.Time {
@@ -340,10 +368,12 @@ func (w *Window) next(now time.Time, class Class, n int, waiting Waiting) time.T
 	case Batch:
 		before := min(waiting[Interactive], w.batch.before(n))
 		at = later(at, w.place(now, n+before+polls))
-		at = later(at, w.batch.nth(now, n, w.spacing(Batch)))
+		// What is known for sure: later ones may be as near as the limit allows.
+		at = later(at, later(w.batch.due(w.spacing(now, Batch)), now).Add(time.Duration(n-1)*w.policy.Span/time.Duration(w.places())))
 	case Poll:
 		at = later(at, w.place(now, n))
-		at = later(at, w.poll.nth(now, n, w.spacing(Poll)))
+		spacing := w.spacing(now, Poll)
+		at = later(at, later(w.poll.due(spacing), now).Add(time.Duration(n-1)*spacing))
 	default:
 		at = later(at, w.place(now, n+w.batch.owed(n-1, waiting[Batch])+polls))
 	}
@@ -358,7 +388,7 @@ func (w *Window) place(now time.Time, n int) time.Time {
 	n -= rounds * places
 	at := now
 	if lack := n - (places - used); lack > 0 {
-		at = w.own[w.gone+lack-1].Add(w.stay())
+		at = w.leaves(w.gone + lack - 1)
 	}
 	if lack := n - (w.limit - used - left); lack > 0 {
 		at = later(at, w.leaving(lack, left))
@@ -376,11 +406,11 @@ func (w *Window) leaving(n, left int) time.Time {
 	fewest := max(n-left, 0)
 	own := fewest + sort.Search(min(n, w.used())-fewest, func(i int) bool {
 		own := fewest + i
-		return own == n || !w.own[w.gone+own].Add(w.stay()).Before(w.foreign.leaves(gone+n-own-1))
+		return own == n || !w.leaves(w.gone+own).Before(w.foreign.leaves(gone+n-own-1))
 	})
 	var at time.Time
 	if own > 0 {
-		at = w.own[w.gone+own-1].Add(w.stay())
+		at = w.leaves(w.gone + own - 1)
 	}
 	if own < n {
 		at = later(at, w.foreign.leaves(gone+n-own-1))
@@ -390,7 +420,7 @@ func (w *Window) leaving(n, left int) time.Time {
 
 // sentUntil counts the remembered own requests that were sent until a time.
 func (w *Window) sentUntil(t time.Time) int {
-	return sort.Search(len(w.own), func(i int) bool { return w.own[i].After(t) })
+	return sort.Search(len(w.own), func(i int) bool { return w.own[i].sentAt.After(t) })
 }
 
 // giveBack forgets the last own request sent until sentAt.
@@ -398,6 +428,9 @@ func (w *Window) giveBack(sentAt time.Time) {
 	i := w.sentUntil(sentAt) - 1
 	if i < w.gone {
 		return
+	}
+	if w.own[i].class == Batch {
+		w.batches--
 	}
 	w.own = append(w.own[:i], w.own[i+1:]...)
 }
