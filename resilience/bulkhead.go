@@ -57,9 +57,9 @@ type Bulkhead struct {
 	caps Caps
 
 	mu    sync.Mutex
-	slots SlotStore // Guarded by mu.
-	queue turns     // Guarded by mu.
-	calls uint64    // The number of the last call that got a slot. Guarded by mu.
+	slots SlotStore          // Guarded by mu.
+	queue fairQueue[*waiter] // Guarded by mu.
+	calls uint64             // The number of the last call that got a slot. Guarded by mu.
 
 	// The latest durations for which slots were held. Guarded by mu.
 	holds     [recentHolds]time.Duration
@@ -95,22 +95,32 @@ func (b *Bulkhead) Acquire(ctx context.Context, caller string) (lease *Lease, wa
 	patience := patience(ctx, now)
 
 	b.mu.Lock()
-	if b.queue.waiting == 0 {
+	if b.queue.len() == 0 {
 		if lease = b.take(now); lease != nil {
 			b.mu.Unlock()
 			return lease, 0, nil
 		}
 	}
-	if full := b.caps.Queue > 0 && b.queue.waiting >= b.caps.Queue; full || patience <= 0 {
+	if full := b.caps.Queue > 0 && b.queue.len() >= b.caps.Queue; full || patience <= 0 {
 		defer b.mu.Unlock()
 		return nil, 0, b.refusal(now, full)
 	}
-	w := b.queue.join(caller)
+	w := &waiter{ready: make(chan struct{})}
+	w.place.value = w
+	b.queue.push(caller, &w.place)
 	b.serve(now) // a shared store may have had a slot for those in front
 	b.mu.Unlock()
 
 	lease, err = b.wait(ctx, w, patience)
 	return lease, time.Since(now), err
+}
+
+// waiter is a call that waits for a slot.
+type waiter struct {
+	place entry[*waiter]
+	// ready is closed when lease has been set, both while the bulkhead is locked.
+	ready chan struct{}
+	lease *Lease
 }
 
 // wait returns the lease that w is given, unless its patience or ctx ends before.
@@ -134,10 +144,10 @@ func (b *Bulkhead) wait(ctx context.Context, w *waiter, patience time.Duration) 
 	case w.lease != nil:
 		return w.lease, nil
 	case left:
-		b.queue.leave(w)
+		b.queue.remove(&w.place)
 		return nil, context.Cause(ctx)
 	default:
-		b.queue.leave(w)
+		b.queue.remove(&w.place)
 		return nil, b.refusal(now, false)
 	}
 }
@@ -231,7 +241,7 @@ type SlotUsage struct {
 func (b *Bulkhead) SlotUsage() SlotUsage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	usage := SlotUsage{Slots: b.caps.Slots, Waiting: b.queue.waiting, MedianHold: b.medianHold()}
+	usage := SlotUsage{Slots: b.caps.Slots, Waiting: b.queue.len(), MedianHold: b.medianHold()}
 	for _, slot := range b.slots.Taken() {
 		usage.Taken++
 		if slot.Holder.Job != "" {
@@ -245,7 +255,7 @@ func (b *Bulkhead) SlotUsage() SlotUsage {
 func (b *Bulkhead) Idle() bool {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	return b.queue.waiting == 0 && len(b.slots.Taken()) == 0
+	return b.queue.len() == 0 && len(b.slots.Taken()) == 0
 }
 
 // take returns a lease if a slot is free, else nil.
@@ -260,12 +270,12 @@ func (b *Bulkhead) take(now time.Time) *Lease {
 
 // serve gives free slots to those whose turn it is.
 func (b *Bulkhead) serve(now time.Time) {
-	for b.queue.waiting > 0 {
+	for b.queue.len() > 0 {
 		lease := b.take(now)
 		if lease == nil {
 			return
 		}
-		w := b.queue.next()
+		w := b.queue.pop().value
 		w.lease = lease
 		close(w.ready)
 	}

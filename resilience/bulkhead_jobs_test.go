@@ -12,8 +12,8 @@ import (
 
 var jobCaps = resilience.Caps{Slots: 2, Jobs: true, MaxAge: time.Hour}
 
-func jobUsage(taken, jobs int, median time.Duration) resilience.Usage {
-	return resilience.Usage{Slots: 2, Taken: taken, Jobs: jobs, MedianHold: median}
+func jobUsage(taken, jobs int, median time.Duration) resilience.SlotUsage {
+	return resilience.SlotUsage{Slots: 2, Taken: taken, Jobs: jobs, MedianHold: median}
 }
 
 func TestBulkheadJobOutlivesItsCall(t *testing.T) {

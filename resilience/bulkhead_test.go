@@ -45,7 +45,7 @@ func refused(t *testing.T, bulkhead *resilience.Bulkhead) *resilience.SlotsFullE
 	return full
 }
 
-func wantUsage(t *testing.T, bulkhead *resilience.Bulkhead, want resilience.Usage) {
+func wantUsage(t *testing.T, bulkhead *resilience.Bulkhead, want resilience.SlotUsage) {
 	t.Helper()
 	if got := bulkhead.Usage(); got != want {
 		t.Errorf("Usage() = %+v, want %+v", got, want)
@@ -95,7 +95,7 @@ func TestBulkheadTakesTurns(t *testing.T) {
 					cancels[call]()
 				}
 				synctest.Wait()
-				wantUsage(t, bulkhead, resilience.Usage{Slots: 1, Taken: 1, Waiting: len(test.want)})
+				wantUsage(t, bulkhead, resilience.SlotUsage{Slots: 1, Taken: 1, Waiting: len(test.want)})
 				first.Release()
 				time.Sleep(time.Minute)
 				synctest.Wait()
@@ -143,7 +143,7 @@ func TestBulkheadRefusesBeforeTheDeadline(t *testing.T) {
 				if waited != test.waited {
 					t.Errorf("refused after %v, want %v", waited, test.waited)
 				}
-				wantUsage(t, bulkhead, resilience.Usage{Slots: 2, Taken: 2})
+				wantUsage(t, bulkhead, resilience.SlotUsage{Slots: 2, Taken: 2})
 			})
 		})
 	}
@@ -160,7 +160,7 @@ func TestBulkheadWaitsUntilTheContextEnds(t *testing.T) {
 		if _, waited, err := bulkhead.Acquire(ctx, "b"); !errors.Is(err, left) || waited != 24*time.Hour {
 			t.Errorf("Acquire = %v after %v, want %v after 24h", err, waited, left)
 		}
-		wantUsage(t, bulkhead, resilience.Usage{Slots: 1, Taken: 1})
+		wantUsage(t, bulkhead, resilience.SlotUsage{Slots: 1, Taken: 1})
 		lease.Release()
 		if _, _, err := bulkhead.Acquire(ctx, "b"); !errors.Is(err, left) {
 			t.Errorf("Acquire with an ended context = %v, want %v", err, left)
@@ -224,10 +224,10 @@ func TestBulkheadAdvisesTheMedianHold(t *testing.T) {
 			lease.Release() // counts once
 		}
 		hold(40 * time.Millisecond)
-		wantUsage(t, bulkhead, resilience.Usage{Slots: 1, MedianHold: 40 * time.Millisecond})
+		wantUsage(t, bulkhead, resilience.SlotUsage{Slots: 1, MedianHold: 40 * time.Millisecond})
 		hold(time.Hour)
 		hold(50 * time.Millisecond)
-		wantUsage(t, bulkhead, resilience.Usage{Slots: 1, MedianHold: 50 * time.Millisecond})
+		wantUsage(t, bulkhead, resilience.SlotUsage{Slots: 1, MedianHold: 50 * time.Millisecond})
 		for range 31 {
 			hold(2 * time.Second) // older ones are forgotten
 		}
@@ -339,7 +339,7 @@ func TestBulkheadRandomCrowd(t *testing.T) {
 			time.Sleep(time.Minute)
 			usage := bulkhead.Usage()
 			usage.MedianHold = 0
-			if usage != (resilience.Usage{Slots: slots}) || !bulkhead.Idle() {
+			if usage != (resilience.SlotUsage{Slots: slots}) || !bulkhead.Idle() {
 				t.Errorf("seed %d: %+v is left over", seed, usage)
 			}
 			if served < 100 {
@@ -409,10 +409,10 @@ func TestBulkheadLeaksNothing(t *testing.T) {
 			})
 		}
 		synctest.Wait()
-		wantUsage(t, bulkhead, resilience.Usage{Slots: 1, Taken: 1, Waiting: 10_000})
+		wantUsage(t, bulkhead, resilience.SlotUsage{Slots: 1, Taken: 1, Waiting: 10_000})
 		cancel()
 		all.Wait()
-		wantUsage(t, bulkhead, resilience.Usage{Slots: 1, Taken: 1})
+		wantUsage(t, bulkhead, resilience.SlotUsage{Slots: 1, Taken: 1})
 	})
 	goleak.VerifyNone(t, ignored)
 }

@@ -131,16 +131,15 @@ func Do(ctx context.Context, call *Call, attempt Attempt) (waited time.Duration,
 
 // once is one attempt with all that has to let it through.
 func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, waited time.Duration, refused error) {
-	ticket, retryAt, ok := c.Breaker.Ask(time.Now())
-	if !ok {
-		return outcome, 0, &OpenError{RetryAt: retryAt}
+	ticket, err := c.ask()
+	if err != nil {
+		return outcome, 0, err
 	}
 	result := NoAnswer
 	defer func() { c.done(ticket, result) }()
 
 	var lease *Lease
 	if c.Slots != nil {
-		var err error
 		lease, waited, err = c.Slots.Acquire(ctx, c.Caller)
 		if err != nil {
 			return outcome, waited, err
@@ -148,8 +147,12 @@ func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, wait
 		defer lease.Release()
 	}
 	ask := Ask{Class: c.Class, Caller: c.Caller, Family: c.Family}
-	if !ticket.Probe {
-		ask.Recheck = c.recheck
+	if !ticket.Probe { // a probe keeps its place, or there would be none
+		ask.Recheck = func() error {
+			c.done(ticket, NoAnswer)
+			ticket, err = c.ask()
+			return err
+		}
 	}
 	paced, err := c.Limiter.Wait(ctx, ask)
 	waited += paced
@@ -167,12 +170,17 @@ func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, wait
 	return outcome, waited, nil
 }
 
-// recheck asks the breaker again when a call leaves the queue.
-func (c *Call) recheck() error {
-	if _, retryAt, ok := c.Breaker.Check(time.Now()); !ok {
-		return &OpenError{RetryAt: retryAt}
+// ask takes a ticket of the breaker. Calls ask again when they leave a queue, since
+// much may have changed.
+func (c *Call) ask() (Ticket, error) {
+	ticket, retryAt, ok := c.Breaker.Ask(time.Now())
+	if !ok {
+		return Ticket{}, &OpenError{RetryAt: retryAt}
 	}
-	return nil
+	if ticket.Transition.Happened() && c.Watch != nil {
+		c.Watch.Changed(ticket.Transition)
+	}
+	return ticket, nil
 }
 
 func (c *Call) done(ticket Ticket, result Result) {
