@@ -237,8 +237,8 @@ type SlotUsage struct {
 	MedianHold time.Duration
 }
 
-// SlotUsage returns what the bulkhead looks like now.
-func (b *Bulkhead) SlotUsage() SlotUsage {
+// Usage returns what the bulkhead looks like now.
+func (b *Bulkhead) Usage() SlotUsage {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	usage := SlotUsage{Slots: b.caps.Slots, Waiting: b.queue.len(), MedianHold: b.medianHold()}
