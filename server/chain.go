@@ -23,7 +23,8 @@ func (s *Server) chain() []interceptor {
 		stopping{s.cut},              // outside every wait: at the end of the drain it ends them
 		identity{s.options},          // before validation: a refusal is logged with its caller
 		validation{s.validator},      // before any wait: a bad message never queues
-		deadline{},                   // innermost: its timer covers the exchange, nothing else has to
+		deadline{},                   // outside the loop: the total covers every wait and attempt
+		newResilient(s.options, s.options.Policies), // innermost: it runs the handler once per attempt
 	}
 }
 

@@ -15,9 +15,8 @@ import (
 
 // handler serves the unary RPCs of all plans.
 type handler struct {
-	options  Options
-	identity identity
-	seen     sync.Map // losses that were logged: "rpc field kind"
+	options Options
+	seen    sync.Map // losses that were logged: "rpc field kind"
 }
 
 // register adds the plans' services to the server. The descriptions of services
@@ -53,14 +52,11 @@ func (h *handler) method(p *transcode.Plan) grpc.MethodHandler {
 	}
 }
 
-// serve makes exactly one exchange with Mavera.
+// serve makes exactly one exchange with Mavera; the loop around it decides when
+// and how often.
 func (h *handler) serve(ctx context.Context, c *call) (any, error) {
-	key, own := h.identity.keyOf(ctx)
-	exchange := mavera.Call{Plan: c.plan, Request: c.request, Key: key, CallerKey: own}
-
-	attempt, cancel := context.WithTimeoutCause(ctx, c.plan.AttemptTimeout, mavera.ErrAttemptTimeout)
-	defer cancel()
-	answer, report, err := h.options.Client.Attempt(attempt, exchange)
+	answer, report, err := h.options.Client.Attempt(ctx, mavera.Call{Plan: c.plan, Request: c.request, Key: c.key, CallerKey: c.ownKey})
+	c.report = report
 	c.attempts += max(report.Sends, 1)
 	c.httpStatus = report.Status
 	if err != nil {

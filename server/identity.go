@@ -49,6 +49,13 @@ func (i identity) identify(ctx context.Context) (context.Context, error) {
 			c.caller = host(p)
 		}
 	}
+	if values := c.metadata.Get(priorityKey); len(values) > 0 {
+		class, ok := classOf(values[0])
+		if !ok {
+			return nil, invalidMetadata(priorityKey, "must be interactive or batch")
+		}
+		c.class = class
+	}
 	values := c.metadata.Get(apiKeyKey)
 	if len(values) == 0 {
 		return ctx, nil

@@ -28,6 +28,10 @@ import (
 type Observer interface {
 	AddUnmodelledField(ctx context.Context, rpc, field, kind string, count int)
 	AddCredits(ctx context.Context, family string, credits float64)
+	AddRetry(ctx context.Context, family, reason string)
+	AddBudgetRefusal(ctx context.Context, family string)
+	AddTransition(ctx context.Context, family, from, to string)
+	RecordWait(ctx context.Context, family, class string, wait time.Duration)
 }
 
 // Options configure a [Server]. Client, Key, Logger and Observer are required.
@@ -42,6 +46,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Observer counts.
 	Observer Observer
+	// Policies say how calls are paced and repeated.
+	Policies Policies
 
 	// MaxRequestBytes bounds a request message. Default 4 MiB, grpc-go's.
 	MaxRequestBytes int
@@ -91,7 +97,7 @@ func New(options Options) (*Server, error) {
 	}
 	s.cut, s.cutNow = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(s.grpcOptions()...)
-	h := &handler{options: options, identity: identity{options}}
+	h := &handler{options: options}
 	h.register(s.grpc, plans)
 	if options.Health {
 		grpc_health_v1.RegisterHealthServer(s.grpc, s.health)

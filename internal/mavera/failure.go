@@ -48,6 +48,7 @@ type Failure struct { //nolint:errname // what failed is the call; its error tex
 	Help string
 
 	details detail
+	kind    Cause
 	cause   error
 }
 
@@ -58,6 +59,16 @@ func (f *Failure) Error() string {
 		text += ": " + f.cause.Error()
 	}
 	return text
+}
+
+// By reports whether the failure has this cause. A failure with an HTTP status has
+// none.
+func (f *Failure) By(cause Cause) bool { return f.kind == cause }
+
+// Unhealthy reports whether the failure speaks against Mavera's health: a 5xx, no
+// connection or a lost one, an attempt that timed out.
+func (f *Failure) Unhealthy() bool {
+	return f.HTTPStatus >= http.StatusInternalServerError || f.kind == NotSent || f.kind == Lost || f.kind == AttemptTimedOut
 }
 
 // Unwrap returns the private half.
@@ -75,7 +86,7 @@ func NewFailure(cause Cause, err error, violations ...transcode.Violation) *Fail
 func (r *row) failure(repeatable bool, err error) *Failure {
 	f := &Failure{
 		Code: r.code, Reason: r.reason, Domain: UpstreamDomain, Text: r.text, User: r.user,
-		Help: r.help, details: r.details, cause: err,
+		Help: r.help, details: r.details, kind: r.cause, cause: err,
 	}
 	if r.local {
 		f.Domain = GatewayDomain
