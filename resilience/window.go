@@ -103,10 +103,12 @@ type Usage struct {
 // possible itself. So neither reading lets too many through.
 //
 // Interactive calls go at once while there is room, but leave free what the others
-// are owed: of any ten places that are given while a batch call waits, one is for
-// batch (BatchShare), and likewise for polls; and one place is kept for the next
-// poll, once it is due, while polls are under way. Batch calls are spread by Span ÷
-// limit and polls by Span ÷ (limit × PollShare), so neither takes the window in one go.
+// are owed: of any ten places that are given or kept while a batch call waits, one is
+// for batch (BatchShare), and likewise for polls; and one place is kept for the next
+// poll, once it is due, while polls are under way. So the first batch call in the queue
+// goes at the latest with the tenth place that frees. Polls are Span ÷ (limit ×
+// PollShare) apart; batch calls at least Span ÷ limit, and further apart as others
+// use more of the window, so that neither takes it in one go.
 //
 // Its time must not run backwards. A Window is not safe for concurrent use.
 type Window struct {
