@@ -23,7 +23,7 @@ type WindowState interface {
 	Learn(now, sentAt time.Time, headers Headers)
 	Charge(now time.Time)
 	Close(now, until time.Time)
-	Usage(now time.Time) Usage
+	Usage(now time.Time) WindowUsage
 }
 
 // QueuePolicy holds the numbers of a Limiter. Each zero takes the default.

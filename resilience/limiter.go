@@ -211,7 +211,7 @@ func (l *Limiter) HoldFamily(family string, until time.Time) {
 }
 
 // Usage tells the state of the window, for metrics.
-func (l *Limiter) Usage() Usage {
+func (l *Limiter) Usage() WindowUsage {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.window.Usage(time.Now())

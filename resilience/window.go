@@ -74,8 +74,8 @@ func orElse[T comparable](value *T, otherwise T) {
 	}
 }
 
-// Usage is the state of a window, for metrics.
-type Usage struct {
+// WindowUsage is the state of a window, for metrics.
+type WindowUsage struct {
 	// Limit is the learnt limit, Places the part of it that this process may use.
 	Limit, Places int
 	// Own and Foreign are the requests counted now, ours and those of others.
@@ -199,9 +199,9 @@ func (w *Window) Close(now, until time.Time) {
 }
 
 // Usage tells the state of the window.
-func (w *Window) Usage(now time.Time) Usage {
+func (w *Window) Usage(now time.Time) WindowUsage {
 	w.advance(now)
-	return Usage{
+	return WindowUsage{
 		Limit: w.limit, Places: w.places(),
 		Own: w.used(), Foreign: w.foreign.left(now),
 		ForeignTotal: w.foreignTotal, Ignored: w.ignored,
