@@ -2,7 +2,6 @@ package resilience
 
 import (
 	"math"
-	"sort"
 	"time"
 )
 
@@ -46,25 +45,4 @@ func (l *lane) give(now time.Time, mine bool, waiting int, spacing time.Duration
 	default:
 		l.others = min(l.others+1, max(places/(l.per+1), 1)*l.per)
 	}
-}
-
-// foreign is what others have in the window: count requests of which the first
-// leaves at first and the rest one after another until last, where all have left;
-// but no more than guess before last, since that they leave so early is a guess.
-type foreign struct {
-	count, guess int
-	first, last  time.Time
-}
-
-// leaves is when the i-th of them leaves, from 0.
-func (f *foreign) leaves(i int) time.Time {
-	if i >= f.guess {
-		return f.last
-	}
-	return f.first.Add(f.last.Sub(f.first) / time.Duration(min(f.count, f.guess)) * time.Duration(i))
-}
-
-// left is how many are still there.
-func (f *foreign) left(now time.Time) int {
-	return f.count - sort.Search(f.count, func(i int) bool { return f.leaves(i).After(now) })
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -49,7 +50,7 @@ type log struct {
 
 func newLog() *log { return &log{begin: time.Now()} }
 
-func (l *log) add(format string, args ...any) {
+func (l *log) addf(format string, args ...any) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.lines = append(l.lines, time.Since(l.begin).String()+" "+fmt.Sprintf(format, args...))
@@ -98,7 +99,7 @@ func (l *log) outcome(err error) string {
 func (l *log) call(limiter *Limiter, ctx context.Context, name string, ask Ask) { //nolint:revive // The log is the subject.
 	go func() {
 		_, err := limiter.Wait(ctx, ask)
-		l.add("%s %s", name, l.outcome(err))
+		l.addf("%s %s", name, l.outcome(err))
 	}()
 	synctest.Wait()
 }
@@ -321,21 +322,21 @@ func TestLimiterHoldsOneFamily(t *testing.T) {
 func TestLimiterPassesATurnOn(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l, log := full(t, 1), newLog()
-		open, asked := errors.New("the breaker is open"), 0
-		check := func(err error) func() error { return func() error { asked++; return err } }
+		open, asked := errors.New("the breaker is open"), new(atomic.Int32)
+		check := func(err error) func() error { return func() error { asked.Add(1); return err } }
 		head, leave := context.WithCancelCause(t.Context())
 		log.call(l, head, "head", Ask{})
 		log.call(l, t.Context(), "broken", Ask{Recheck: check(open)})
 		log.call(l, t.Context(), "next", Ask{Recheck: check(nil)})
 		log.call(l, t.Context(), "last", Ask{Recheck: check(open)})
 		time.Sleep(10 * time.Second)
-		if asked != 0 {
-			t.Errorf("Recheck was asked %d times in the queue", asked)
+		if got := asked.Load(); got != 0 {
+			t.Errorf("Recheck was asked %d times in the queue", got)
 		}
 		leave(errors.New("the caller left"))
 		time.Sleep(5 * time.Minute)
-		if asked != 3 {
-			t.Errorf("Recheck was asked %d times, want once for each", asked)
+		if got := asked.Load(); got != 3 {
+			t.Errorf("Recheck was asked %d times, want once for each", got)
 		}
 		log.call(l, t.Context(), "free", Ask{Recheck: check(open)}) // Not asked without a wait.
 		log.want(t, "10s head the caller left", "1m0.25s broken the breaker is open", "1m0.25s next goes", "2m0.5s last the breaker is open", "5m10s free goes")

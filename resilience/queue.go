@@ -9,15 +9,15 @@ import "iter"
 // All operations are O(1), except ahead, which is O(callers waiting), and all. The
 // zero value is an empty queue. It is not safe for concurrent use.
 type fairQueue[T any] struct {
-	callers map[string]*line[T]
-	turn    *line[T] // Whose turn it is, in a ring of those with entries; nil: nobody.
+	callers map[string]*callerLine[T]
+	turn    *callerLine[T] // Whose turn it is, in a ring of those with entries; nil: nobody.
 	length  int
 }
 
-// line is the entries of one caller.
-type line[T any] struct {
+// callerLine is the entries of one caller.
+type callerLine[T any] struct {
 	caller      string
-	next, prev  *line[T] // The ring.
+	next, prev  *callerLine[T] // The ring.
 	first, last *entry[T]
 	length      int
 }
@@ -25,7 +25,7 @@ type line[T any] struct {
 // entry is a place in the queue, by which it can be left.
 type entry[T any] struct {
 	value      T
-	line       *line[T] // nil: not in a queue.
+	line       *callerLine[T] // nil: not in a queue.
 	next, prev *entry[T]
 }
 
@@ -36,7 +36,7 @@ func (q *fairQueue[T]) len() int { return q.length }
 func (q *fairQueue[T]) push(caller string, e *entry[T]) {
 	l := q.callers[caller]
 	if l == nil {
-		l = &line[T]{caller: caller}
+		l = &callerLine[T]{caller: caller}
 		q.join(l)
 	}
 	e.line, e.prev, e.next = l, l.last, nil
@@ -124,9 +124,9 @@ func (q *fairQueue[T]) all() iter.Seq[*entry[T]] {
 }
 
 // join puts a line at the end of the round, which is just before the turn.
-func (q *fairQueue[T]) join(l *line[T]) {
+func (q *fairQueue[T]) join(l *callerLine[T]) {
 	if q.callers == nil {
-		q.callers = make(map[string]*line[T])
+		q.callers = make(map[string]*callerLine[T])
 	}
 	q.callers[l.caller] = l
 	if q.turn == nil {
@@ -139,7 +139,7 @@ func (q *fairQueue[T]) join(l *line[T]) {
 }
 
 // leave takes a line without entries out of the ring.
-func (q *fairQueue[T]) leave(l *line[T]) {
+func (q *fairQueue[T]) leave(l *callerLine[T]) {
 	delete(q.callers, l.caller)
 	l.prev.next, l.next.prev = l.next, l.prev
 	if q.turn != l {

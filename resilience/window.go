@@ -74,23 +74,8 @@ func orElse[T comparable](value *T, otherwise T) {
 	}
 }
 
-// Headers are what an answer told of the upstream's window. The zero value is an
-// answer without such headers, or no answer at all.
-type Headers struct {
-	Limit, Remaining       int
-	HasLimit, HasRemaining bool
-	// Reset is when the oldest counted request leaves or when the window is empty:
-	// the documentation allows both. By the upstream's clock; zero: not told.
-	Reset time.Time
-	// Date is when the upstream answered, by its clock. Zero: not told.
-	Date time.Time
-	// Unsent says that the request was never sent and took no place. One that was
-	// refused with 429 took one, for all we know.
-	Unsent bool
-}
-
-// Usage is the state of a window, for metrics.
-type Usage struct {
+// WindowUsage is the state of a window, for metrics.
+type WindowUsage struct {
 	// Limit is the learnt limit, Places the part of it that this process may use.
 	Limit, Places int
 	// Own and Foreign are the requests counted now, ours and those of others.
@@ -105,12 +90,6 @@ type Usage struct {
 	ClosedUntil time.Time
 }
 
-// Beyond these, headers are nonsense.
-const (
-	maxLimit   = 1_000_000
-	resetSlack = 2 * time.Second // Date is rounded down and Reset up, to seconds.
-)
-
 // Window paces the requests of one API key by mirroring the sliding window of the
 // upstream, which counts every request for Span from its arrival. Places are taken
 // in the order of asking; who asks first is the matter of a queue before it.
@@ -124,10 +103,12 @@ const (
 // possible itself. So neither reading lets too many through.
 //
 // Interactive calls go at once while there is room, but leave free what the others
-// are owed: of any ten places that are given while a batch call waits, one is for
-// batch (BatchShare), and likewise for polls; and one place is kept for the next
-// poll, once it is due, while polls are under way. Batch calls are spread by Span ÷
-// limit and polls by Span ÷ (limit × PollShare), so neither takes the window in one go.
+// are owed: of any ten places that are given or kept while a batch call waits, one is
+// for batch (BatchShare), and likewise for polls; and one place is kept for the next
+// poll, once it is due, while polls are under way. So the first batch call in the queue
+// goes at the latest with the tenth place that frees. Polls are Span ÷ (limit ×
+// PollShare) apart; batch calls at least Span ÷ limit, and further apart as others
+// use more of the window, so that neither takes it in one go.
 //
 // Its time must not run backwards. A Window is not safe for concurrent use.
 type Window struct {
@@ -158,12 +139,6 @@ type Window struct {
 type request struct {
 	sentAt time.Time
 	class  Class
-}
-
-// peak is the highest use that headers told within the last Margin of requests.
-type peak struct {
-	use    int
-	sentAt time.Time
 }
 
 // NewWindow returns a window that nothing is known about yet.
@@ -223,67 +198,10 @@ func (w *Window) Close(now, until time.Time) {
 	}
 }
 
-// Learn notes that the request sent at sentAt has been answered, or never will be,
-// and what its answer told; it is due once for every place taken. Answers overtake
-// one another: what was sent more than Margin before the newest used is old news,
-// and what was sent within Margin of it is of the same moment, so that the highest
-// use told counts. Numbers that make no sense are ignored and counted.
-func (w *Window) Learn(now, sentAt time.Time, headers Headers) {
-	w.advance(now)
-	if sentAt.After(now) {
-		sentAt = now
-	}
-	if !sentAt.Before(w.since) {
-		w.unanswered = max(w.unanswered-1, 0)
-	}
-	if headers.Unsent {
-		w.giveBack(sentAt)
-	}
-	if !headers.HasLimit && !headers.HasRemaining {
-		return
-	}
-	if !w.sensible(headers) {
-		w.ignored++
-		return
-	}
-	if sentAt.Before(w.newest.Add(-w.policy.Margin)) {
-		return
-	}
-	limit := w.limit
-	if headers.HasLimit {
-		limit = headers.Limit
-	}
-	if !sentAt.Before(w.newest) {
-		w.newest, w.limit = sentAt, limit
-	}
-	if headers.HasRemaining {
-		w.learnUse(now, sentAt, limit-headers.Remaining, headers)
-	}
-}
-
-func (w *Window) learnUse(now, sentAt time.Time, use int, headers Headers) {
-	if !sentAt.Before(w.since) {
-		w.confirmed = true
-	}
-	if use >= w.peak.use || w.peak.sentAt.Before(w.newest.Add(-w.policy.Margin)) {
-		w.peak = peak{use: use, sentAt: sentAt}
-	}
-	own := w.sentUntil(w.newest) - w.sentUntil(w.peak.sentAt.Add(-w.stay()))
-	before := w.foreign.left(now)
-	last := w.newest.Add(w.stay())
-	w.foreign = foreign{
-		count: max(w.peak.use-own, 0),
-		guess: w.policy.Unconfirmed,
-		first: earlier(w.reset(now, last, headers), last),
-		last:  last,
-	}
-	w.foreignTotal += uint64(max(w.foreign.left(now)-before, 0))
-}
-
 // Usage tells the state of the window.
-func (w *Window) Usage(now time.Time) Usage {
+func (w *Window) Usage(now time.Time) WindowUsage {
 	w.advance(now)
-	return Usage{
+	return WindowUsage{
 		Limit: w.limit, Places: w.places(),
 		Own: w.used(), Foreign: w.foreign.left(now),
 		ForeignTotal: w.foreignTotal, Ignored: w.ignored,
@@ -421,44 +339,6 @@ func (w *Window) leaving(n, left int) time.Time {
 // sentUntil counts the remembered own requests that were sent until a time.
 func (w *Window) sentUntil(t time.Time) int {
 	return sort.Search(len(w.own), func(i int) bool { return w.own[i].sentAt.After(t) })
-}
-
-// giveBack forgets the last own request sent until sentAt.
-func (w *Window) giveBack(sentAt time.Time) {
-	i := w.sentUntil(sentAt) - 1
-	if i < w.gone {
-		return
-	}
-	if w.own[i].class == Batch {
-		w.batches--
-	}
-	w.own = append(w.own[:i], w.own[i+1:]...)
-}
-
-func (w *Window) sensible(h Headers) bool {
-	limit := w.limit
-	if h.HasLimit {
-		limit = h.Limit
-	}
-	return limit > 0 && limit <= maxLimit && (!h.HasRemaining || h.Remaining >= 0 && h.Remaining <= limit)
-}
-
-// reset is Reset by the clock of this process, and unknown when it was not told or
-// makes no sense. The answer's Date corrects the upstream's clock.
-func (w *Window) reset(now, unknown time.Time, h Headers) time.Time {
-	if h.Reset.IsZero() {
-		return unknown
-	}
-	date := h.Date
-	if date.IsZero() {
-		date = now
-	}
-	wait := h.Reset.Sub(date)
-	if wait < -w.policy.Span || wait > w.policy.Span+resetSlack {
-		w.ignored++
-		return unknown
-	}
-	return now.Add(wait)
 }
 
 func later(a, b time.Time) time.Time {

@@ -176,6 +176,7 @@ func TestWindowScripts(t *testing.T) {
 				{at: second, do: learn(0, Headers{Unsent: true}), want: "1 own + 0 foreign of 2"},
 				{at: second, do: func(w *Window, now time.Time) string { w.Charge(now); return uses(w, now) }, want: "2 own + 0 foreign of 2"},
 				{at: 2 * second, do: take(Interactive, 1, none), want: "0, next 1m0.25s"},
+				{at: minute + 500*time.Millisecond, do: learn(0, Headers{Unsent: true}), want: "1 own + 0 foreign of 2", why: "it has left already"},
 			},
 		},
 		{
