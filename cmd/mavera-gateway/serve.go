@@ -50,7 +50,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
-	key, err := upstream(life, &cfg, logger, errOut)
+	key, err := upstream(life, &cfg, logger)
 	if err != nil {
 		return err
 	}
@@ -69,12 +69,12 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return fmt.Errorf("make server: %w", err)
 	}
-	return listen(ctx, &cfg, gateway, server.NewAdmin(gateway, observed.Metrics, cfg.AdminDebug), logger)
+	return listen(ctx, &cfg, gateway, server.NewAdmin(gateway, observed.Metrics, cfg.AdminDebug), logger, errOut)
 }
 
 // upstream finds the key; with the simulator it also starts that and sets the
 // base URL.
-func upstream(life context.Context, cfg *config.Config, logger *slog.Logger, banner io.Writer) (func() secret.Key, error) {
+func upstream(life context.Context, cfg *config.Config, logger *slog.Logger) (func() secret.Key, error) {
 	switch {
 	case cfg.Simulator:
 		base, key, err := simulate(life, logger)
@@ -82,7 +82,7 @@ func upstream(life context.Context, cfg *config.Config, logger *slog.Logger, ban
 			return nil, err
 		}
 		cfg.BaseURL = base
-		return func() secret.Key { return key }, greet(banner, cfg.GRPCAddr)
+		return func() secret.Key { return key }, nil
 	case cfg.APIKeyFile != "":
 		file, err := secret.OpenKeyFile(cfg.APIKeyFile, logger)
 		if err != nil {
@@ -95,8 +95,9 @@ func upstream(life context.Context, cfg *config.Config, logger *slog.Logger, ban
 	}
 }
 
-// listen serves both ports until ctx ends, then drains.
-func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, admin *server.Admin, logger *slog.Logger) error {
+// listen serves both ports until ctx ends, then drains. With the simulator it
+// writes a greeting.
+func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, admin *server.Admin, logger *slog.Logger, banner io.Writer) error {
 	var network net.ListenConfig
 	calls, err := network.Listen(ctx, "tcp", cfg.GRPCAddr)
 	if err != nil {
@@ -105,6 +106,11 @@ func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, adm
 	pages, err := network.Listen(ctx, "tcp", cfg.AdminAddr)
 	if err != nil {
 		return errors.Join(cfg.Refuse("admin_addr", err), calls.Close())
+	}
+	if cfg.Simulator {
+		if err := greet(banner, calls.Addr().String()); err != nil {
+			return errors.Join(err, calls.Close(), pages.Close())
+		}
 	}
 	failed := make(chan error, 2)
 	go func() { failed <- gateway.Serve(calls) }()

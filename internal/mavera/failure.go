@@ -146,7 +146,7 @@ func (c Call) Ended(ctx context.Context, sent bool) *Failure {
 		f = c.fail(NotSent, cause)
 	case errors.Is(cause, ErrAttemptTimeout):
 		f = c.fail(AttemptTimedOut, cause)
-	case errors.Is(cause, ErrShuttingDown) && sent:
+	case errors.Is(cause, ErrShuttingDown) && sent && !c.repeatable():
 		f = c.fail(Lost, cause)
 	case errors.Is(cause, ErrShuttingDown):
 		f = c.fail(ShuttingDown, cause)

@@ -25,7 +25,26 @@ type maskTree struct {
 	whole    bool
 }
 
+// add puts a path into the tree, all of it or nothing.
 func (t *maskTree) add(p *Plan, path string) bool {
+	if !p.canChange(path) {
+		return false
+	}
+	for segment := range strings.SplitSeq(path, ".") {
+		if t.children == nil {
+			t.children = make(map[string]*maskTree)
+		}
+		if t.children[segment] == nil {
+			t.children[segment] = &maskTree{}
+		}
+		t = t.children[segment]
+	}
+	t.whole = true
+	return true
+}
+
+// canChange reports whether a path leads to a field of the body.
+func (p *Plan) canChange(path string) bool {
 	fields, extra := p.bodyFields, p.input.extra
 	for segment := range strings.SplitSeq(path, ".") {
 		var f *field
@@ -38,19 +57,11 @@ func (t *maskTree) add(p *Plan, path string) bool {
 		if f == nil && !isExtra {
 			return false
 		}
-		if t.children == nil {
-			t.children = make(map[string]*maskTree)
-		}
-		if t.children[segment] == nil {
-			t.children[segment] = &maskTree{}
-		}
-		t = t.children[segment]
 		fields, extra = nil, nil
 		if !isExtra && !f.list && !f.mapped && f.msg != nil && f.msg.shape == shapeObject {
 			fields, extra = f.msg.fields, f.msg.extra
 		}
 	}
-	t.whole = true
 	return true
 }
 

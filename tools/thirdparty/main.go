@@ -102,7 +102,7 @@ func write(root string, src source, version string) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}
-	if err := os.WriteFile(path, []byte(header(src, version)+text), 0o644); err != nil {
+	if err := os.WriteFile(path, []byte(header(src, version)+spreadLists(text)), 0o644); err != nil {
 		return fmt.Errorf("write: %w", err)
 	}
 	return nil
@@ -117,7 +117,7 @@ func header(src source, version string) string {
 		"The original, with its documentation, is " + src.file.Path() + " in",
 		src.origin + ". Copyright " + src.owner + ", licensed under the",
 		"Apache License, Version 2.0 (http://www.apache.org/licenses/LICENSE-2.0).",
-		"Changed: the comments are lost.",
+		"Changed: the comments are lost, and lists of messages are repeated fields.",
 	}
 	var b strings.Builder
 	for _, line := range lines {
