@@ -114,6 +114,20 @@ func (b *Budget) refill(now time.Time) {
 		return
 	}
 	b.refilled = now
-	rate := min(b.policy.Refill, b.policy.LimitShare*float64(max(b.limit, 0))/60)
-	b.stock = min(b.stock+rate*elapsed.Seconds(), float64(b.policy.Stock))
+	b.stock = min(b.stock+b.policy.rate(b.limit)*elapsed.Seconds(), float64(b.policy.Stock))
+}
+
+// rate is how fast the stock fills, in retries per second.
+func (p BudgetPolicy) rate(limit int) float64 {
+	return min(p.Refill, p.LimitShare*float64(max(limit, 0))/60)
+}
+
+// interval is how long the stock takes to regain one retry, at most a day; zero when it
+// never does.
+func (p BudgetPolicy) interval(limit int) time.Duration {
+	rate := p.rate(limit)
+	if rate <= 0 || p.Stock == 0 {
+		return 0
+	}
+	return time.Duration(min(float64(time.Second)/rate, float64(24*time.Hour)))
 }

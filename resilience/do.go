@@ -26,7 +26,7 @@ type Call struct {
 	Class          Class
 	Caller, Family string
 	// Resent says that the call is itself a retry, of a client's or a proxy's: its
-	// first attempt is paid from the budget too.
+	// first attempt is paid from the budget too, and it pays for none.
 	Resent bool
 
 	Budget  BudgetStore
@@ -48,7 +48,8 @@ type Watcher interface {
 	BudgetSpent()
 	// Changed is told that the breaker of the call changed its state.
 	Changed(Transition)
-	// Waited is told how long an attempt waited for its slot and its place.
+	// Waited is told how long an attempt waited for its slot and its place, whether it
+	// got them or not.
 	Waited(time.Duration)
 }
 
@@ -74,10 +75,8 @@ type Outcome struct {
 	HasRetryAfter bool
 	// Throttled says that the upstream refused the call because of its rate.
 	Throttled bool
-	// Sends is how often the request went out.
+	// Sends is how often the request went out; 0 is never.
 	Sends int
-	// SentAt is when.
-	SentAt time.Time
 	// Headers is what the answer says of the rate limit.
 	Headers Headers
 }
@@ -92,86 +91,143 @@ func (e *OpenError) Error() string {
 	return fmt.Sprintf("the circuit breaker is open until %s", e.RetryAt.UTC().Format(time.RFC3339))
 }
 
-// ErrBudget refuses a call that arrives as a retry while the retry budget is spent.
-var ErrBudget = errors.New("the retry budget is spent")
+// A BudgetError refuses a call that arrives as a retry while the retry budget is spent.
+type BudgetError struct {
+	// RetryAfter is how long the stock takes to regain one retry, if nobody else takes
+	// it; zero when it regains none.
+	RetryAfter time.Duration
+}
+
+func (e *BudgetError) Error() string {
+	return "the call is itself a retry, and the retry budget is spent"
+}
 
 // Do makes the call: it waits for permission, attempts, and repeats what the policy
-// lets it. It returns nil, the error of the last attempt, or why there was none:
-// [*OpenError], [*SlotsFullError], [*RefusedError], [ErrBudget], or the cause of the
-// context. waited is the time spent waiting for permission and between attempts.
+// lets it. It returns nil or the error of the last attempt, or why there was none:
+// [*OpenError], [*SlotsFullError], [*RefusedError], [*BudgetError], or the cause of the
+// context. Where a repeat was refused, the error of the last attempt comes first and the
+// refusal is joined to it ([errors.Join]): it tells when the repeat would be let through.
+// waited is the time spent waiting for permission and between attempts.
 //
-// No pause is begun that would outlive the context's deadline.
+// No pause is begun that would outlive the context's deadline, or at whose end the
+// breaker is known to be open still.
 func Do(ctx context.Context, call *Call, attempt Attempt) (waited time.Duration, err error) {
-	now := time.Now()
-	if call.Resent && !call.Budget.Spend(now, call.Limiter.Usage().Limit) {
-		return 0, ErrBudget
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
 	}
-	call.Budget.Call(now)
+	if err := call.begin(time.Now()); err != nil {
+		return 0, err
+	}
 	for tries := 1; ; tries++ {
 		outcome, wait, refused := call.once(ctx, attempt)
 		waited += wait
 		switch {
-		case refused != nil && err != nil && ctx.Err() == nil:
-			return waited, err // what Mavera said tells more than why it is not asked again
+		case refused != nil && ctx.Err() != nil:
+			return waited, context.Cause(ctx)
+		case refused != nil && err != nil:
+			return waited, errors.Join(err, refused) // what Mavera said tells more
 		case refused != nil:
 			return waited, refused
 		}
 		err = outcome.Err
-		pause, again := call.next(ctx, &outcome, tries)
-		if !again {
+		pause, again, refused := call.next(ctx, &outcome, tries)
+		switch {
+		case refused != nil:
+			return waited, errors.Join(err, refused)
+		case !again:
 			return waited, err
 		}
-		begin := time.Now()
-		if sleep(ctx, pause) != nil {
-			return waited + time.Since(begin), context.Cause(ctx)
+		slept, ok := sleep(ctx, pause)
+		waited += slept
+		if !ok {
+			return waited, context.Cause(ctx)
 		}
-		waited += time.Since(begin)
 	}
+}
+
+// begin refuses what the breaker would refuse, so that it costs nothing, and settles
+// with the budget: a call pays for retries, one that is a retry itself draws one.
+func (c *Call) begin(now time.Time) error {
+	if err := c.check(now); err != nil {
+		return err
+	}
+	if !c.Resent {
+		c.Budget.Call(now)
+		return nil
+	}
+	limit := c.Limiter.Usage().Limit
+	if c.Budget.Spend(now, limit) {
+		return nil
+	}
+	if c.Watch != nil {
+		c.Watch.BudgetSpent()
+	}
+	return &BudgetError{RetryAfter: c.Policy.Budget.interval(limit)}
 }
 
 // once is one attempt with all that has to let it through.
 func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, waited time.Duration, refused error) {
-	ticket, err := c.ask()
-	if err != nil {
-		return outcome, 0, err
-	}
-	result := NoAnswer
-	defer func() { c.done(ticket, result) }()
-
 	var lease *Lease
 	if c.Slots != nil {
-		lease, waited, err = c.Slots.Acquire(ctx, c.Caller)
-		if err != nil {
-			return outcome, waited, err
+		lease, waited, refused = c.Slots.Acquire(ctx, c.Caller)
+		if refused != nil {
+			c.tell(waited)
+			return outcome, waited, refused
 		}
 		defer lease.Release()
 	}
-	ask := Ask{Class: c.Class, Caller: c.Caller, Family: c.Family}
-	if !ticket.Probe { // a probe keeps its place, or there would be none
-		ask.Recheck = func() error {
-			c.done(ticket, NoAnswer)
-			ticket, err = c.ask()
-			return err
-		}
-	}
-	paced, err := c.Limiter.Wait(ctx, ask)
+	ticket, paced, refused := c.admit(ctx)
 	waited += paced
-	if c.Watch != nil {
-		c.Watch.Waited(waited)
+	c.tell(waited)
+	// An attempt of which nothing else is known has gone out, and says nothing of the
+	// upstream: so it stands should it panic.
+	outcome.Sends = 1
+	defer func() { c.done(ticket, outcome.Result) }()
+	if refused != nil {
+		return outcome, waited, refused
 	}
-	if err != nil {
-		return outcome, waited, err
-	}
+	sentAt := time.Now()
+	defer func() { c.learn(sentAt, &outcome) }()
 	within, cancel := context.WithTimeoutCause(ctx, c.Timeout, c.TimeoutCause)
 	defer cancel()
 	outcome = attempt(within, lease)
-	result = outcome.Result
-	c.learn(&outcome)
 	return outcome, waited, nil
 }
 
-// ask takes a ticket of the breaker. Calls ask again when they leave a queue, since
-// much may have changed.
+// admit takes a ticket of the breaker and a place in the window, which are both to be
+// settled, or none of them but for a ticket of a caller who left. The ticket is taken at
+// the end of the queue, so that no probe waits there while others are refused.
+func (c *Call) admit(ctx context.Context) (ticket Ticket, waited time.Duration, err error) {
+	if err := c.check(time.Now()); err != nil {
+		return Ticket{}, 0, err
+	}
+	asked := false
+	waited, err = c.Limiter.Wait(ctx, Ask{
+		Class: c.Class, Caller: c.Caller, Family: c.Family,
+		Recheck: func() (err error) {
+			asked = true
+			ticket, err = c.ask()
+			return err
+		},
+	})
+	if err != nil || asked {
+		return ticket, waited, err
+	}
+	if ticket, err = c.ask(); err != nil { // the breaker opened since the check
+		c.Limiter.Learn(time.Now(), Headers{Unsent: true})
+	}
+	return ticket, waited, err
+}
+
+// check reports whether the breaker would refuse the call, without taking a ticket.
+func (c *Call) check(now time.Time) error {
+	if _, retryAt, ok := c.Breaker.Check(now); !ok {
+		return &OpenError{RetryAt: retryAt}
+	}
+	return nil
+}
+
+// ask takes a ticket of the breaker.
 func (c *Call) ask() (Ticket, error) {
 	ticket, retryAt, ok := c.Breaker.Ask(time.Now())
 	if !ok {
@@ -183,20 +239,27 @@ func (c *Call) ask() (Ticket, error) {
 	return ticket, nil
 }
 
+// done gives the ticket back; the zero ticket is none.
 func (c *Call) done(ticket Ticket, result Result) {
 	if change := c.Breaker.Done(time.Now(), ticket, result); change.Happened() && c.Watch != nil {
 		c.Watch.Changed(change)
 	}
 }
 
+func (c *Call) tell(waited time.Duration) {
+	if c.Watch != nil {
+		c.Watch.Waited(waited)
+	}
+}
+
 // learn tells the limiter what the answer says, and what went out beyond the one
 // place that was taken.
-func (c *Call) learn(o *Outcome) {
+func (c *Call) learn(sentAt time.Time, o *Outcome) {
 	for range o.Sends - 1 {
 		c.Limiter.Charge()
 	}
 	o.Headers.Unsent = o.Sends == 0
-	c.Limiter.Learn(o.SentAt, o.Headers)
+	c.Limiter.Learn(sentAt, o.Headers)
 	if !o.Throttled || !o.HasRetryAfter {
 		return
 	}
@@ -208,42 +271,50 @@ func (c *Call) learn(o *Outcome) {
 	c.Limiter.Close(until)
 }
 
-// next decides whether there is another attempt, and after which pause.
-func (c *Call) next(ctx context.Context, o *Outcome, tries int) (pause time.Duration, again bool) {
+// next decides whether there is another attempt, and after which pause. refused says
+// that the breaker would not let it through.
+func (c *Call) next(ctx context.Context, o *Outcome, tries int) (pause time.Duration, again bool, refused error) {
 	if o.Err == nil || !o.Repeat && !(o.Unknown && c.Policy.RepeatUnknown) || tries >= c.Policy.Attempts || ctx.Err() != nil {
-		return 0, false
+		return 0, false, nil
 	}
 	if o.HasRetryAfter {
 		if o.RetryAfter > c.Policy.MaxRetryAfter {
-			return 0, false
+			return 0, false, nil
 		}
 		pause = c.Policy.Backoff.DelayAfter(o.RetryAfter, tries-1, c.Random())
 	} else {
 		pause = c.Policy.Backoff.Delay(tries-1, c.Random())
 	}
 	now := time.Now()
-	if deadline, ok := ctx.Deadline(); ok && !now.Add(pause).Before(deadline) {
-		return 0, false
+	end := now.Add(pause)
+	if deadline, ok := ctx.Deadline(); ok && !end.Before(deadline) {
+		return 0, false, nil
+	}
+	if state, retryAt, _ := c.Breaker.Check(now); state == Open && retryAt.After(end) {
+		return 0, false, &OpenError{RetryAt: retryAt}
 	}
 	if !c.Budget.Spend(now, c.Limiter.Usage().Limit) {
 		if c.Watch != nil {
 			c.Watch.BudgetSpent()
 		}
-		return 0, false
+		return 0, false, nil
 	}
 	if c.Watch != nil {
 		c.Watch.Retried(o.Reason, pause)
 	}
-	return pause, true
+	return pause, true, nil
 }
 
-func sleep(ctx context.Context, d time.Duration) error {
+// sleep returns after d, or when ctx ends; slept is how long that took, and ok reports
+// whether it was d.
+func sleep(ctx context.Context, d time.Duration) (slept time.Duration, ok bool) {
+	begin := time.Now()
 	timer := time.NewTimer(d)
 	defer timer.Stop()
 	select {
 	case <-timer.C:
-		return nil
+		return time.Since(begin), ctx.Err() == nil
 	case <-ctx.Done():
-		return ctx.Err() //nolint:wrapcheck // the caller asks for the cause
+		return time.Since(begin), false
 	}
 }

@@ -106,8 +106,6 @@ type Report struct {
 	// net/http resent it, 0 when no connection could be had. It is never too low;
 	// it is too high when a connection took the request and died before it wrote.
 	Sends int
-	// SentAt is when the attempt began.
-	SentAt time.Time
 	// Status is the HTTP status, 0 when there was no answer.
 	Status int
 	// Header is the header of the answer, nil when there was none.
