@@ -44,6 +44,7 @@ type call struct {
 	ownKey    bool // the key is the caller's
 
 	report     mavera.Report // of the last attempt
+	outcome    string        // of the last attempt; see outcomeOf
 	attempts   int
 	waited     time.Duration
 	httpStatus int

@@ -24,7 +24,7 @@ func (s *Server) chain() []interceptor {
 		identity{s.options},          // before validation: a refusal is logged with its caller
 		validation{s.validator},      // before any wait: a bad message never queues
 		deadline{},                   // outside the loop: the total covers every wait and attempt
-		newResilient(s.options, s.options.Policies), // innermost: it runs the handler once per attempt
+		s.resilient,                  // innermost: it runs the handler once per attempt
 	}
 }
 

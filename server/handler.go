@@ -57,8 +57,11 @@ func (h *handler) method(p *transcode.Plan) grpc.MethodHandler {
 func (h *handler) serve(ctx context.Context, c *call) (any, error) {
 	answer, report, err := h.options.Client.Attempt(ctx, mavera.Call{Plan: c.plan, Request: c.request, Key: c.key, CallerKey: c.ownKey})
 	c.report = report
-	c.attempts += max(report.Sends, 1)
+	sends := max(report.Sends, 1)
+	c.attempts += sends
 	c.httpStatus = report.Status
+	c.outcome = outcomeOf(err)
+	h.options.Observer.AddAttempts(ctx, c.plan.Family, c.outcome, sends)
 	if err != nil {
 		return nil, err
 	}

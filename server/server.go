@@ -22,12 +22,16 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
 // An Observer counts what calls bring to light.
 type Observer interface {
 	AddUnmodelledField(ctx context.Context, rpc, field, kind string, count int)
 	AddCredits(ctx context.Context, family string, credits float64)
+	// AddAttempts counts requests sent; outcome, and the reason of AddRetry, are of a
+	// bounded set.
+	AddAttempts(ctx context.Context, family, outcome string, count int)
 	AddRetry(ctx context.Context, family, reason string)
 	AddBudgetRefusal(ctx context.Context, family string)
 	AddTransition(ctx context.Context, family, from, to string)
@@ -46,7 +50,7 @@ type Options struct {
 	Logger *slog.Logger
 	// Observer counts.
 	Observer Observer
-	// Policies say how calls are paced and repeated.
+	// Policies say how calls are paced and repeated. Default [DefaultPolicies].
 	Policies Policies
 
 	// MaxRequestBytes bounds a request message. Default 4 MiB, grpc-go's.
@@ -74,6 +78,7 @@ type Server struct {
 	options   Options
 	plans     map[string]*transcode.Plan // by procedure
 	validator protovalidate.Validator
+	resilient *resilient
 	grpc      *grpc.Server
 	health    *health.Server
 	cut       context.Context //nolint:containedctx // ends when running calls must
@@ -82,11 +87,19 @@ type Server struct {
 }
 
 // New compiles the plans and constraints of all RPCs and makes a server. An error
-// is a mistake in the protos.
+// is a mistake in the protos or a policy that makes no sense.
 func New(options Options) (*Server, error) {
 	plans, err := transcode.Compile(transcode.Services()...)
 	if err != nil {
 		return nil, fmt.Errorf("compile protos: %w", err)
+	}
+	if options.Policies.isZero() {
+		if options.Policies, err = DefaultPolicies(resilience.DefaultPolicy(), 1); err != nil {
+			return nil, fmt.Errorf("default policies: %w", err)
+		}
+	}
+	if err := options.Policies.Validate(); err != nil {
+		return nil, fmt.Errorf("policies: %w", err)
 	}
 	s := &Server{options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer()}
 	if s.validator, err = newValidator(plans); err != nil {
@@ -95,6 +108,7 @@ func New(options Options) (*Server, error) {
 	for _, p := range plans {
 		s.plans[p.Procedure] = p
 	}
+	s.resilient = newResilient(options, options.Policies)
 	s.cut, s.cutNow = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(s.grpcOptions()...)
 	h := &handler{options: options}
