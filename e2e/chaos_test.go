@@ -138,13 +138,17 @@ func saying(pairs ...string) asker {
 
 func (c *chaos) ask(rpc func(context.Context) outcome, askers []asker) string {
 	id := fmt.Sprint("call-", c.calls.Add(1))
-	ctx := with(within(c.t), "x-request-id", id)
-	for _, a := range askers {
-		var cancel context.CancelFunc
-		ctx, cancel = a(ctx)
-		defer cancel()
+	return c.result(asked(with(within(c.t), "x-request-id", id), rpc, askers), id)
+}
+
+// asked calls with a context that all askers have edited, the first one first.
+func asked(ctx context.Context, rpc func(context.Context) outcome, askers []asker) outcome {
+	if len(askers) == 0 {
+		return rpc(ctx)
 	}
-	return c.result(rpc(ctx), id)
+	ctx, cancel := askers[0](ctx)
+	defer cancel()
+	return asked(ctx, rpc, askers[1:])
 }
 
 // get is an idempotent call, create one that is not, mave one of another family.

@@ -118,15 +118,15 @@ func (b *Budget) refill(now time.Time) {
 }
 
 // rate is how fast the stock fills, in retries per second.
-func (p BudgetPolicy) rate(limit int) float64 {
-	return min(p.Refill, p.LimitShare*float64(max(limit, 0))/60)
+func (b BudgetPolicy) rate(limit int) float64 {
+	return min(b.Refill, b.LimitShare*float64(max(limit, 0))/60)
 }
 
 // interval is how long the stock takes to regain one retry, at most a day; zero when it
 // never does.
-func (p BudgetPolicy) interval(limit int) time.Duration {
-	rate := p.rate(limit)
-	if rate <= 0 || p.Stock == 0 {
+func (b BudgetPolicy) interval(limit int) time.Duration {
+	rate := b.rate(limit)
+	if rate <= 0 || b.Stock == 0 {
 		return 0
 	}
 	return time.Duration(min(float64(time.Second)/rate, float64(24*time.Hour)))

@@ -274,7 +274,7 @@ func (c *Call) learn(sentAt time.Time, o *Outcome) {
 // next decides whether there is another attempt, and after which pause. refused says
 // that the breaker would not let it through.
 func (c *Call) next(ctx context.Context, o *Outcome, tries int) (pause time.Duration, again bool, refused error) {
-	if o.Err == nil || !o.Repeat && !(o.Unknown && c.Policy.RepeatUnknown) || tries >= c.Policy.Attempts || ctx.Err() != nil {
+	if tries >= c.Policy.Attempts || !c.repeatable(ctx, o) {
 		return 0, false, nil
 	}
 	if o.HasRetryAfter {
@@ -303,6 +303,12 @@ func (c *Call) next(ctx context.Context, o *Outcome, tries int) (pause time.Dura
 		c.Watch.Retried(o.Reason, pause)
 	}
 	return pause, true, nil
+}
+
+// repeatable reports whether the policy lets an attempt that ended so be repeated, and
+// there is still somebody to repeat it for.
+func (c *Call) repeatable(ctx context.Context, o *Outcome) bool {
+	return o.Err != nil && ctx.Err() == nil && (o.Repeat || o.Unknown && c.Policy.RepeatUnknown)
 }
 
 // sleep returns after d, or when ctx ends; slept is how long that took, and ok reports

@@ -78,7 +78,7 @@ func TestDoBreaker(t *testing.T) {
 			}
 		}
 		const open = "the circuit breaker is open until 2000-01-01T00:00:30Z"
-		step("the third failure opens it", "3 Mavera failed\n"+open)
+		step("the third failure opens it", "3 the upstream failed\n"+open)
 		step("another call is refused", "3 "+open)
 		if level := s.budget.Level(time.Now()); level != 8 {
 			t.Errorf("the budget is %d", level)
@@ -98,7 +98,7 @@ func TestDoBreaker(t *testing.T) {
 		}()
 		synctest.Wait()
 		step("one call is under way as a probe", "4 the circuit breaker is open until 2000-01-01T00:00:33Z")
-		if got, want := (<-probe).Error(), "Mavera failed\nthe circuit breaker is open until 2000-01-01T00:01:40Z"; got != want {
+		if got, want := (<-probe).Error(), "the upstream failed\nthe circuit breaker is open until 2000-01-01T00:01:40Z"; got != want {
 			t.Errorf("the probe failed: got %s, want %s", got, want)
 		}
 
@@ -156,7 +156,7 @@ func TestDoQueuedBreaker(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		want := []string{
-			"10s Mavera failed",
+			"10s the upstream failed",
 			"20s the circuit breaker is open until 2000-01-01T00:01:10Z", "20s the circuit breaker is open until 2000-01-01T00:01:10Z",
 			"1m40s the circuit breaker is open until 2000-01-01T00:01:46Z", "1m41s", // of two, one is the probe
 		}
@@ -233,7 +233,7 @@ func TestDoBudget(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(func(p *Policy) { p.Budget.Stock, p.Breaker.Failures = 2, 100 })
 		s.script = slices.Repeat([]reply{{0, unavailable}}, 100)
-		if _, err := s.call(t.Context()); !errors.Is(err, errMavera) || len(s.attempts) != 3 {
+		if _, err := s.call(t.Context()); !errors.Is(err, errUpstream) || len(s.attempts) != 3 {
 			t.Errorf("two retries in stock: %v after %d attempts", err, len(s.attempts))
 		}
 		again := func(c *Call) { c.Resent = true }
@@ -243,7 +243,7 @@ func TestDoBudget(t *testing.T) {
 			t.Errorf("a retry of the caller's: %v after %d attempts", err, len(s.attempts))
 		}
 		time.Sleep(10 * time.Second)
-		if _, err := s.call(t.Context(), again); !errors.Is(err, errMavera) || len(s.attempts) != 4 {
+		if _, err := s.call(t.Context(), again); !errors.Is(err, errUpstream) || len(s.attempts) != 4 {
 			t.Errorf("after a refill: %v after %d attempts", err, len(s.attempts))
 		}
 		for range 8 { // with the first call nine: no whole retry

@@ -12,9 +12,9 @@ import (
 )
 
 var (
-	errMavera  = errors.New("Mavera failed")
-	errTimeout = errors.New("the attempt's timeout passed")
-	errLeft    = errors.New("the caller left")
+	errUpstream = errors.New("the upstream failed")
+	errTimeout  = errors.New("the attempt's timeout passed")
+	errLeft     = errors.New("the caller left")
 )
 
 // stage is the state of a key and a family, the script of its upstream, and what came
@@ -111,18 +111,18 @@ func (s *stage) Waited(wait time.Duration) {
 var (
 	well = Outcome{Result: Success, Sends: 1}
 	// unavailable is a 503.
-	unavailable = Outcome{Err: errMavera, Reason: "503", Repeat: true, Result: Failure, Sends: 1}
+	unavailable = Outcome{Err: errUpstream, Reason: "503", Repeat: true, Result: Failure, Sends: 1}
 	// invalid is a 400.
-	invalid = Outcome{Err: errMavera, Reason: "400", Result: Success, Sends: 1}
+	invalid = Outcome{Err: errUpstream, Reason: "400", Result: Success, Sends: 1}
 	// unclear is a connection lost by a call that is not idempotent.
-	unclear = Outcome{Err: errMavera, Reason: "lost", Unknown: true, Result: Failure, Sends: 1}
+	unclear = Outcome{Err: errUpstream, Reason: "lost", Unknown: true, Result: Failure, Sends: 1}
 	// unsent is a connection that could not be had.
-	unsent = Outcome{Err: errMavera, Reason: "unsent", Repeat: true, Result: Failure}
+	unsent = Outcome{Err: errUpstream, Reason: "unsent", Repeat: true, Result: Failure}
 )
 
 // throttled is a 429 without headers of the rate limit.
 func throttled(wait time.Duration) Outcome {
-	return Outcome{Err: errMavera, Reason: "429", Repeat: true, Result: Success, Sends: 1, Throttled: true, RetryAfter: wait, HasRetryAfter: true}
+	return Outcome{Err: errUpstream, Reason: "429", Repeat: true, Result: Success, Sends: 1, Throttled: true, RetryAfter: wait, HasRetryAfter: true}
 }
 
 // capped is a 429 though the key has room.
@@ -173,15 +173,15 @@ func TestDo(t *testing.T) {
 		},
 		{
 			name: "one failure too many", script: []reply{{0, unavailable}, {0, unavailable}, {0, unavailable}, {0, unavailable}},
-			want: ending{Attempts: at("0s", "250ms", "750ms", "1.75s"), Told: at("503 250ms", "503 500ms", "503 1s"), Waited: "1.75s", Took: "1.75s", Err: "Mavera failed", Own: 4},
+			want: ending{Attempts: at("0s", "250ms", "750ms", "1.75s"), Told: at("503 250ms", "503 500ms", "503 1s"), Waited: "1.75s", Took: "1.75s", Err: "the upstream failed", Own: 4},
 		},
 		{
 			name: "never retried by policy", change: func(p *Policy) { p.Attempts = 1 }, script: []reply{{0, unavailable}},
-			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "Mavera failed", Own: 1},
+			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "the upstream failed", Own: 1},
 		},
 		{
 			name: "not to be repeated", script: []reply{{0, invalid}},
-			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "Mavera failed", Own: 1},
+			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "the upstream failed", Own: 1},
 		},
 		{
 			name: "429 with Retry-After: jitter comes on top", script: []reply{{0, throttled(7 * time.Second)}},
@@ -193,7 +193,7 @@ func TestDo(t *testing.T) {
 		},
 		{
 			name: "Retry-After that is too long is not waited for", script: []reply{{0, throttled(2*time.Minute + 1)}},
-			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "Mavera failed", Own: 1},
+			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "the upstream failed", Own: 1},
 		},
 		{
 			name: "503 with Retry-After", script: []reply{{0, asking(unavailable, 2*time.Second)}},
@@ -201,11 +201,11 @@ func TestDo(t *testing.T) {
 		},
 		{
 			name: "Retry-After beyond the deadline", deadline: 7 * time.Second, script: []reply{{0, throttled(7 * time.Second)}},
-			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "Mavera failed", Own: 1},
+			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "the upstream failed", Own: 1},
 		},
 		{
 			name: "a pause that ends at the deadline", deadline: 250 * time.Millisecond, script: []reply{{0, unavailable}},
-			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "Mavera failed", Own: 1},
+			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "the upstream failed", Own: 1},
 		},
 		{
 			name: "a pause that ends just before it", deadline: 251 * time.Millisecond, script: []reply{{0, unavailable}},
@@ -229,7 +229,7 @@ func TestDo(t *testing.T) {
 		},
 		{
 			name: "an unknown outcome", script: []reply{{0, unclear}},
-			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "Mavera failed", Own: 1},
+			want: ending{Attempts: at("0s"), Waited: "0s", Took: "0s", Err: "the upstream failed", Own: 1},
 		},
 		{
 			name: "an unknown outcome, repeated by policy", change: func(p *Policy) { p.RepeatUnknown = true }, script: []reply{{0, unclear}},
@@ -252,7 +252,7 @@ func TestDo(t *testing.T) {
 			script: []reply{{0, unavailable}, {0, unavailable}},
 			want: ending{
 				Attempts: at("0s", "250ms"), Told: at("503 250ms", "closed to open"), Waited: "250ms", Took: "250ms",
-				Err: "Mavera failed\nthe circuit breaker is open until 2000-01-01T00:00:30Z", Own: 2,
+				Err: "the upstream failed\nthe circuit breaker is open until 2000-01-01T00:00:30Z", Own: 2,
 			},
 		},
 		{
@@ -265,7 +265,7 @@ func TestDo(t *testing.T) {
 		},
 		{
 			name: "no budget", change: func(p *Policy) { p.Budget = BudgetPolicy{} }, script: []reply{{0, unavailable}},
-			want: ending{Attempts: at("0s"), Told: at("budget spent"), Waited: "0s", Took: "0s", Err: "Mavera failed", Own: 1},
+			want: ending{Attempts: at("0s"), Told: at("budget spent"), Waited: "0s", Took: "0s", Err: "the upstream failed", Own: 1},
 		},
 	} {
 		t.Run(row.name, func(t *testing.T) {

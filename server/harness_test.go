@@ -112,13 +112,16 @@ func (h *harness) getPersona(ctx context.Context, id string, pairs ...string) (*
 }
 
 // attempts bounds the attempts of every call.
-func attempts(most int) func(*Options) { return policy(func(p *resilience.Policy) { p.Attempts = most }) }
+func attempts(most int) func(*Options) {
+	return policy(func(p *resilience.Policy) { p.Attempts = most })
+}
 
 // policy changes the policy of every family.
 func policy(change func(*resilience.Policy)) func(*Options) {
 	return func(o *Options) {
 		change(&o.Policies.Default)
-		for family, p := range o.Policies.Families {
+		for family := range o.Policies.Families {
+			p := o.Policies.Families[family]
 			change(&p)
 			o.Policies.Families[family] = p
 		}
