@@ -16,7 +16,7 @@ import (
 // they would go on for ever and hold up the drain.
 type limits struct{ calls, streams *running }
 
-func (l limits) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+func (l limits) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) { //nolint:contextcheck // withDeadline wraps the call's own context
 	c := callOf(ctx)
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
