@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
@@ -105,17 +106,22 @@ func (c *chaos) statuses() string {
 	return strings.Join(out, " ")
 }
 
-// result is code, reason and attempts of a call. What the caller did not live to see
-// is in the log.
+// result is code, reason and attempts of a call. At a deadline the caller's clock and
+// the gateway's may each be the first, so that what comes of a call whose caller has no
+// more time, or left, is taken from the log.
 func (c *chaos) result(o outcome, id string) string {
 	if o.err == nil {
 		return "OK " + one(o.trailer, "x-mavera-attempts")
 	}
-	text := statusOf(o.err).String()
-	for _, detail := range status.Convert(o.err).Details() {
-		if d, ok := detail.(*errdetails.ErrorInfo); ok {
-			return text + " " + d.GetReason() + " " + d.GetMetadata()["attempts"]
+	code := statusOf(o.err)
+	text := code.String()
+	if code != codes.DeadlineExceeded && code != codes.Canceled {
+		for _, detail := range status.Convert(o.err).Details() {
+			if d, ok := detail.(*errdetails.ErrorInfo); ok {
+				return text + " " + d.GetReason() + " " + d.GetMetadata()["attempts"]
+			}
 		}
+		return o.err.Error()
 	}
 	line := c.await("the call "+id, func(l logLine) bool { return l.text("msg") == "call" && l.text("request_id") == id })
 	text += " " + fmt.Sprint(line["attempts"])
