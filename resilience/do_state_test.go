@@ -169,6 +169,25 @@ func TestDoQueuedBreaker(t *testing.T) {
 	})
 }
 
+// closing is a breaker that opens between Check and Ask.
+type closing struct{ *LocalBreaker }
+
+func (closing) Ask(now time.Time) (Ticket, time.Time, bool) {
+	return Ticket{}, now.Add(time.Minute), false
+}
+
+// TestDoBreakerOpensMeanwhile gives back the place of a call that took it in vain.
+func TestDoBreakerOpensMeanwhile(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(nil)
+		_, err := s.call(t.Context(), func(c *Call) { c.Breaker = closing{s.breaker} })
+		var open *OpenError
+		if !errors.As(err, &open) || open.RetryAt.Sub(s.begin) != time.Minute || len(s.attempts) != 0 || s.limiter.Usage().Own != 0 {
+			t.Errorf("got %v, attempts %v, window %+v", err, s.attempts, s.limiter.Usage())
+		}
+	})
+}
+
 // TestDoSlots bounds what is under way: a pause between attempts is not.
 func TestDoSlots(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -239,7 +258,8 @@ func TestDoBudget(t *testing.T) {
 		again := func(c *Call) { c.Resent = true }
 		_, err := s.call(t.Context(), again)
 		var spent *BudgetError
-		if !errors.As(err, &spent) || spent.RetryAfter != 10*time.Second || len(s.attempts) != 3 {
+		const text = "the call is itself a retry, and the retry budget is spent"
+		if !errors.As(err, &spent) || err.Error() != text || spent.RetryAfter != 10*time.Second || len(s.attempts) != 3 {
 			t.Errorf("a retry of the caller's: %v after %d attempts", err, len(s.attempts))
 		}
 		time.Sleep(10 * time.Second)
