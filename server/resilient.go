@@ -27,6 +27,7 @@ type resilient struct {
 	policies Policies
 	keys     *resilience.Registry[secret.Key, *keyState]
 	families *resilience.Registry[familyKey, *familyState]
+	jobs     jobSlots
 }
 
 type keyState struct {
@@ -89,11 +90,12 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	}
 	var out any
 	sent := false
-	waited, err := resilience.Do(ctx, call, func(ctx context.Context, _ *resilience.Lease) resilience.Outcome {
+	waited, err := resilience.Do(ctx, call, func(ctx context.Context, lease *resilience.Lease) resilience.Outcome {
 		c.report = mavera.Report{}
 		var err error
 		out, err = next(ctx, in)
 		sent = sent || c.report.Sends > 0
+		r.jobs.learn(c, lease, family.Value.slots, out, err)
 		return r.outcome(ctx, c, err)
 	})
 	c.waited = waited

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/stats"
 
+	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
@@ -53,6 +55,10 @@ type Options struct {
 	// Policies say how calls are paced and repeated. Default [DefaultPolicies].
 	Policies Policies
 
+	// FollowJobs lists running jobs at the start and polls those that hold slots, for
+	// the gateway's own key. Default: slots are freed by answers to callers and by age.
+	FollowJobs bool
+
 	// MaxRequestBytes bounds a request message. Default 4 MiB, grpc-go's.
 	MaxRequestBytes int
 	// KeepaliveTime is how long a connection may be silent before it is asked for a
@@ -79,11 +85,15 @@ type Server struct {
 	plans     map[string]*transcode.Plan // by procedure
 	validator protovalidate.Validator
 	resilient *resilient
+	handler   *handler
+	follower  *jobs.Follower
 	grpc      *grpc.Server
 	health    *health.Server
 	cut       context.Context //nolint:containedctx // ends when running calls must
 	cutNow    context.CancelFunc
 	ready     atomic.Bool
+	follow    sync.Once
+	followed  chan struct{} // closed when the follower has ended, or will never begin
 }
 
 // New compiles the plans and constraints of all RPCs and makes a server. An error
@@ -101,7 +111,10 @@ func New(options Options) (*Server, error) {
 	if err := options.Policies.Validate(); err != nil {
 		return nil, fmt.Errorf("policies: %w", err)
 	}
-	s := &Server{options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer()}
+	s := &Server{
+		options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer(),
+		handler: &handler{options: options}, followed: make(chan struct{}),
+	}
 	if s.validator, err = newValidator(plans); err != nil {
 		return nil, err
 	}
@@ -109,10 +122,11 @@ func New(options Options) (*Server, error) {
 		s.plans[p.Procedure] = p
 	}
 	s.resilient = newResilient(options, options.Policies)
+	s.follower = s.newFollower()
+	s.resilient.jobs = jobSlots{wake: s.follower.Wake}
 	s.cut, s.cutNow = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(s.grpcOptions()...)
-	h := &handler{options: options}
-	h.register(s.grpc, plans)
+	s.handler.register(s.grpc, plans)
 	if options.Health {
 		grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 		s.setHealth(plans)
@@ -151,8 +165,14 @@ func (s *Server) setHealth(plans []*transcode.Plan) {
 	}
 }
 
-// Serve answers calls on the listener until [Server.Stop].
+// Serve answers calls on the listener, and follows jobs, until [Server.Stop].
 func (s *Server) Serve(listener net.Listener) error {
+	s.follow.Do(func() {
+		go func() {
+			defer close(s.followed)
+			s.follower.Run(s.cut)
+		}()
+	})
 	s.ready.Store(true)
 	if err := s.grpc.Serve(listener); err != nil {
 		return fmt.Errorf("serve gRPC: %w", err)
@@ -180,5 +200,7 @@ func (s *Server) Stop(limit time.Duration) {
 	s.grpc.GracefulStop()
 	cut.Stop()
 	drop.Stop()
-	s.cutNow()
+	s.cutNow() // not before: what the follower frees is for calls that wait
+	s.follow.Do(func() { close(s.followed) })
+	<-s.followed
 }
