@@ -26,7 +26,7 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
-// A mavera is a simulator that notes the requests it gets.
+// A noted is a simulator that notes the requests it gets.
 type noted struct {
 	sim  http.Handler
 	gone string // an id that is answered 404
@@ -37,6 +37,7 @@ type noted struct {
 
 func newNoted(t *testing.T) *noted {
 	t.Helper()
+	time.Sleep(time.Until(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC))) // bubbles begin before the simulator's seed was made
 	sim, err := simulator.New(simulator.Options{
 		Keys: map[string]simulator.KeyState{testKey: simulator.KeyValid, "a-key-of-the-caller": simulator.KeyValid}, Seed: 1,
 		Settings: simulator.Settings{JobDuration: map[string]time.Duration{simulator.FocusGroups: 75 * time.Second}},
@@ -97,8 +98,8 @@ func wantSlots(t *testing.T, h *harness, want resilience.SlotUsage) {
 	}
 }
 
-// TestSixthFocusGroup is refused while it cannot know better, and waits for a slot that
-// the follower frees: Mavera never has to refuse it.
+// TestSixthFocusGroup refuses one that has too little time, and lets another wait for a
+// slot that the follower frees: Mavera has to refuse neither.
 func TestSixthFocusGroup(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		upstream := newNoted(t)

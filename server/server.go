@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -20,7 +19,6 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/stats"
 
-	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
@@ -86,14 +84,12 @@ type Server struct {
 	validator protovalidate.Validator
 	resilient *resilient
 	handler   *handler
-	follower  *jobs.Follower
+	following *following
 	grpc      *grpc.Server
 	health    *health.Server
 	cut       context.Context //nolint:containedctx // ends when running calls must
 	cutNow    context.CancelFunc
 	ready     atomic.Bool
-	follow    sync.Once
-	followed  chan struct{} // closed when the follower has ended, or will never begin
 }
 
 // New compiles the plans and constraints of all RPCs and makes a server. An error
@@ -113,7 +109,7 @@ func New(options Options) (*Server, error) {
 	}
 	s := &Server{
 		options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer(),
-		handler: &handler{options: options}, followed: make(chan struct{}),
+		handler: &handler{options: options},
 	}
 	if s.validator, err = newValidator(plans); err != nil {
 		return nil, err
@@ -122,8 +118,8 @@ func New(options Options) (*Server, error) {
 		s.plans[p.Procedure] = p
 	}
 	s.resilient = newResilient(options, options.Policies)
-	s.follower = s.newFollower()
-	s.resilient.jobs = jobSlots{wake: s.follower.Wake}
+	s.following = newFollowing(s.newFollower())
+	s.resilient.jobs = jobSlots{wake: s.following.Wake}
 	s.cut, s.cutNow = context.WithCancel(context.Background())
 	s.grpc = grpc.NewServer(s.grpcOptions()...)
 	s.handler.register(s.grpc, plans)
@@ -167,12 +163,7 @@ func (s *Server) setHealth(plans []*transcode.Plan) {
 
 // Serve answers calls on the listener, and follows jobs, until [Server.Stop].
 func (s *Server) Serve(listener net.Listener) error {
-	s.follow.Do(func() {
-		go func() {
-			defer close(s.followed)
-			s.follower.Run(s.cut)
-		}()
-	})
+	s.following.start()
 	s.ready.Store(true)
 	if err := s.grpc.Serve(listener); err != nil {
 		return fmt.Errorf("serve gRPC: %w", err)
@@ -200,7 +191,6 @@ func (s *Server) Stop(limit time.Duration) {
 	s.grpc.GracefulStop()
 	cut.Stop()
 	drop.Stop()
-	s.cutNow() // not before: what the follower frees is for calls that wait
-	s.follow.Do(func() { close(s.followed) })
-	<-s.followed
+	s.cutNow()
+	s.following.stop() // not before: what it frees is for calls that wait
 }
