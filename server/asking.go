@@ -34,7 +34,7 @@ func (s *Server) ask(ctx context.Context, procedure string, in, out proto.Messag
 	if err != nil {
 		return fmt.Errorf("call %s (request %s): %w", plan.RPC, c.requestID, err)
 	}
-	if err := answer.(*transcode.Answer).Unmarshal(out); err != nil { //nolint:forcetypeassert // serve gives nothing else
+	if err := answer.(*transcode.Answer).Unmarshal(out); err != nil { //nolint:forcetypeassert,errcheck // serve gives nothing else
 		return fmt.Errorf("decode answer of %s: %w", plan.RPC, err)
 	}
 	return nil

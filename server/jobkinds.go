@@ -105,9 +105,9 @@ type focusGroups struct{ ask asker }
 
 // List implements [jobs.Source].
 func (s focusGroups) List(ctx context.Context, page string) ([]jobs.Job, string, error) {
-	in := &maverav1.ListFocusGroupsRequest{PageSize: proto.Int32(jobPage)}
+	in := &maverav1.ListFocusGroupsRequest{PageSize: new(int32(jobPage))}
 	if page != "" {
-		in.PageToken = proto.String(page)
+		in.PageToken = new(page)
 	}
 	var out maverav1.ListFocusGroupsResponse
 	if err := s.ask(ctx, maverav1.FocusGroupsService_ListFocusGroups_FullMethodName, in, &out); err != nil {
@@ -131,9 +131,9 @@ type videoAnalyses struct{ ask asker }
 
 // List implements [jobs.Source].
 func (s videoAnalyses) List(ctx context.Context, page string) ([]jobs.Job, string, error) {
-	in := &maverav1.ListVideoAnalysesRequest{PageSize: proto.Int32(jobPage)}
+	in := &maverav1.ListVideoAnalysesRequest{PageSize: new(int32(jobPage))}
 	if page != "" {
-		in.PageToken = proto.String(page)
+		in.PageToken = new(page)
 	}
 	var out maverav1.ListVideoAnalysesResponse
 	if err := s.ask(ctx, maverav1.VideoAnalysesService_ListVideoAnalyses_FullMethodName, in, &out); err != nil {

@@ -11,14 +11,12 @@ import (
 	"testing/synctest"
 	"time"
 
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/structpb"
 	"google.golang.org/protobuf/types/known/timestamppb"
-
-	"google.golang.org/genproto/googleapis/rpc/errdetails"
 
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
@@ -72,7 +70,7 @@ func follows(o *Options) { o.FollowJobs = true }
 
 func createGroup(ctx context.Context, h *harness) (*maverav1.FocusGroup, error) {
 	return maverav1.NewFocusGroupsServiceClient(h.conn).CreateFocusGroup(ctx, &maverav1.CreateFocusGroupRequest{
-		WorkspaceId: proto.String("ws_abc123"), Name: proto.String("study"),
+		WorkspaceId: new("ws_abc123"), Name: new("study"),
 	})
 }
 
@@ -240,7 +238,7 @@ func TestJobStates(t *testing.T) {
 		"": jobs.Unsaid, "pending": jobs.Running, "Processing": jobs.Running, "queued": jobs.Running,
 		"completed": jobs.Final, "COMPLETED": jobs.Final, "Failed": jobs.Final,
 	} {
-		got := focusGroup(&maverav1.FocusGroup{Id: proto.String("a"), Status: proto.String(word), CreatedAt: timestamppb.New(created)})
+		got := focusGroup(&maverav1.FocusGroup{Id: new("a"), Status: new(word), CreatedAt: timestamppb.New(created)})
 		if (got != jobs.Job{ID: "a", State: want, Created: created}) {
 			t.Errorf("focus group %q: %+v, want state %d", word, got, want)
 		}
@@ -252,7 +250,7 @@ func TestJobStates(t *testing.T) {
 		maverav1.VideoAnalysisStatus_VIDEO_ANALYSIS_STATUS_COMPLETED:   jobs.Final,
 		maverav1.VideoAnalysisStatus_VIDEO_ANALYSIS_STATUS_FAILED:      jobs.Final,
 	} {
-		got := videoAnalysis(&maverav1.VideoAnalysis{Id: proto.String("v"), Status: state.Enum()})
+		got := videoAnalysis(&maverav1.VideoAnalysis{Id: new("v"), Status: state.Enum()})
 		if (got != jobs.Job{ID: "v", State: want}) {
 			t.Errorf("video analysis %s: %+v, want state %d", state, got, want)
 		}
@@ -273,7 +271,7 @@ func TestVideoAnalysesHoldSlots(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), timeout)
 			defer cancel()
 			_, err := client.CreateVideoAnalysis(ctx, &maverav1.CreateVideoAnalysisRequest{
-				VideoUrl: proto.String("https://example.com/ad.mp4"), Title: "An advert", Brand: "Brand", Product: "Product",
+				VideoUrl: new("https://example.com/ad.mp4"), Title: "An advert", Brand: "Brand", Product: "Product",
 				PrimaryIntent: maverav1.VideoIntent_VIDEO_INTENT_INFORMATIVE, Goal: "to show that it works",
 			})
 			if err != nil {
