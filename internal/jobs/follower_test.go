@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -24,6 +25,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // upstream is a fake Mavera: jobs that end when the script says so.
 type upstream struct {
+	mu    *sync.Mutex // guards all below, and what else the script and the follower share
 	name  string
 	begin time.Time
 	rows  []jobs.Job
@@ -44,11 +46,13 @@ func (u *upstream) note(what string) error {
 }
 
 func (u *upstream) List(ctx context.Context, page string) ([]jobs.Job, string, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if err := u.note(strings.TrimSpace("list " + u.name + " " + page)); err != nil {
 		return nil, "", err
 	}
 	if u.hang != nil {
-		return nil, "", u.hang(ctx)
+		return nil, "", u.hang(ctx) // the script does nothing meanwhile
 	}
 	from, _ := strconv.Atoi(page)
 	to, next := len(u.rows), ""
@@ -66,6 +70,8 @@ func (u *upstream) List(ctx context.Context, page string) ([]jobs.Job, string, e
 }
 
 func (u *upstream) Get(_ context.Context, id string) (jobs.Job, error) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	if err := u.note("get " + id); err != nil {
 		return jobs.Job{}, err
 	}
@@ -79,6 +85,8 @@ func (u *upstream) Get(_ context.Context, id string) (jobs.Job, error) {
 
 // set gives a job a state, or adds it.
 func (u *upstream) set(id string, state jobs.State) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	for i := range u.rows {
 		if u.rows[i].ID == id {
 			u.rows[i].State = state
@@ -89,18 +97,21 @@ func (u *upstream) set(id string, state jobs.State) {
 }
 
 func (u *upstream) remove(id string) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
 	u.rows = slices.DeleteFunc(u.rows, func(row jobs.Job) bool { return row.ID == id })
 }
 
 // world is a follower of two families on fakes, in a bubble.
 type world struct {
 	t              *testing.T
+	mu             sync.Mutex
 	groups, videos *upstream
 	slots          map[string]*resilience.Bulkhead
 	rate           float64
 	follower       *jobs.Follower
 	asked          []string
-	log            bytes.Buffer
+	log            journal
 	cancel         context.CancelFunc
 	ended          chan struct{}
 }
@@ -114,15 +125,19 @@ func play(t *testing.T, before func(*world), script func(*world)) {
 			caps := resilience.Caps{Slots: 5, Jobs: true, MaxAge: 30 * time.Minute}
 			w.slots[name] = resilience.NewBulkhead(caps, resilience.NewLocalSlots())
 		}
-		w.groups = &upstream{name: "groups", begin: time.Now(), asked: &w.asked}
-		w.videos = &upstream{name: "videos", begin: time.Now(), asked: &w.asked}
+		w.groups = &upstream{name: "groups", begin: time.Now(), asked: &w.asked, mu: &w.mu}
+		w.videos = &upstream{name: "videos", begin: time.Now(), asked: &w.asked, mu: &w.mu}
 		if before != nil {
 			before(w)
 		}
 		family := func(name string, source jobs.Source, least, most time.Duration) jobs.Family {
 			return jobs.Family{
 				Name: name, Source: source, MaxAge: 30 * time.Minute, Least: least, Most: most,
-				Slots: func() *resilience.Bulkhead { return w.slots[name] },
+				Slots: func() *resilience.Bulkhead {
+					w.mu.Lock()
+					defer w.mu.Unlock()
+					return w.slots[name]
+				},
 			}
 		}
 		logger := slog.New(slog.NewTextHandler(&w.log, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
@@ -141,7 +156,12 @@ func play(t *testing.T, before func(*world), script func(*world)) {
 					_ = yield("groups", w.slots["groups"]) && yield("videos", w.slots["videos"])
 				}
 			},
-			Rate: func() float64 { return w.rate }, Random: func() float64 { return 0 }, Logger: logger,
+			Rate: func() float64 {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				return w.rate
+			},
+			Random: func() float64 { return 0 }, Logger: logger,
 		})
 		ctx, cancel := context.WithCancel(t.Context())
 		w.cancel = cancel
@@ -154,6 +174,32 @@ func play(t *testing.T, before func(*world), script func(*world)) {
 		cancel()
 		<-w.ended
 	})
+}
+
+// journal keeps the log.
+type journal struct {
+	mu     sync.Mutex
+	buffer bytes.Buffer // Guarded by mu.
+}
+
+func (j *journal) Write(p []byte) (int, error) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.buffer.Write(p)
+}
+
+func (j *journal) take() string {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	defer j.buffer.Reset()
+	return j.buffer.String()
+}
+
+// change changes what the follower may look at.
+func (w *world) change(change func()) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	change()
 }
 
 // start makes a job that holds a slot.
@@ -179,6 +225,8 @@ func (w *world) pass(d time.Duration, want ...string) {
 
 func (w *world) requests(want ...string) {
 	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	if !slices.Equal(w.asked, want) {
 		w.t.Errorf("requests\n got %q\nwant %q", w.asked, want)
 	}
@@ -200,8 +248,8 @@ func (w *world) held(name string, want ...string) {
 // logged wants exactly these lines since the last look.
 func (w *world) logged(want ...string) {
 	w.t.Helper()
-	got := strings.FieldsFunc(w.log.String(), func(r rune) bool { return r == '\n' })
-	if w.log.Reset(); !slices.Equal(got, want) {
+	got := strings.FieldsFunc(w.log.take(), func(r rune) bool { return r == '\n' })
+	if !slices.Equal(got, want) {
 		w.t.Errorf("log\n got %s\nwant %s", strings.Join(got, "\n     "), strings.Join(want, "\n     "))
 	}
 }
@@ -245,7 +293,7 @@ func TestSeveralJobsAreListed(t *testing.T) {
 func TestListWithoutStates(t *testing.T) {
 	play(t, nil, func(w *world) {
 		w.began()
-		w.groups.blank = true
+		w.change(func() { w.groups.blank = true })
 		w.start(w.groups, "a")
 		w.start(w.groups, "b")
 		w.groups.set("b", jobs.Final)
@@ -269,7 +317,7 @@ func TestPollsFitTheirRate(t *testing.T) {
 		w.start(w.groups, "g")
 		w.start(w.videos, "v")
 		w.pass(61*time.Second, "20s get g", "40s get g", "1m0s get g", "1m0s get v")
-		w.rate = 16
+		w.change(func() { w.rate = 16 })
 		w.follower.Wake()
 		w.pass(15*time.Second, "1m5s get g", "1m10s get g", "1m15s get g")
 		w.pass(5*time.Second, "1m20s get v", "1m20s get g") // 60 s, and a quarter of its age
@@ -289,10 +337,12 @@ func TestPollsNeverExceedTheirRate(t *testing.T) {
 		for range 25 {
 			time.Sleep(time.Minute)
 			synctest.Wait()
-			if len(w.asked) > 7 { // 6, and one for where the minute happens to begin
-				t.Errorf("%d polls in a minute: %q", len(w.asked), w.asked)
-			}
-			w.asked = nil
+			w.change(func() {
+				if len(w.asked) > 7 { // 6, and one for where the minute happens to begin
+					t.Errorf("%d polls in a minute: %q", len(w.asked), w.asked)
+				}
+				w.asked = nil
+			})
 		}
 	})
 }
@@ -346,7 +396,7 @@ func TestRecoveryIsBounded(t *testing.T) {
 		if last := w.asked[len(w.asked)-1]; len(w.asked) != 11 || last != "0s list groups 9" {
 			t.Errorf("%q", w.asked)
 		}
-		w.asked = nil
+		w.change(func() { w.asked = nil })
 		w.logged(`level=WARN msg="there are more jobs than are listed; those that run beyond hold no slots" family=groups pages=10`)
 		w.pass(time.Hour)
 	})
@@ -371,7 +421,7 @@ func TestFailedPollsAreRepeated(t *testing.T) {
 	play(t, nil, func(w *world) {
 		w.began()
 		w.start(w.groups, "a")
-		w.groups.fails = 2
+		w.change(func() { w.groups.fails = 2 })
 		w.pass(6*time.Second, "5s get a")
 		w.start(w.groups, "b")
 		w.pass(10*time.Second, "10s list groups", "15s list groups")
@@ -386,7 +436,8 @@ func TestNewKeyIsRecovered(t *testing.T) {
 	play(t, func(w *world) { w.groups.set("a", jobs.Running) }, func(w *world) {
 		w.began()
 		w.held("groups", "a")
-		w.slots["groups"] = resilience.NewBulkhead(resilience.Caps{Slots: 5, Jobs: true, MaxAge: time.Hour}, resilience.NewLocalSlots())
+		other := resilience.NewBulkhead(resilience.Caps{Slots: 5, Jobs: true, MaxAge: time.Hour}, resilience.NewLocalSlots())
+		w.change(func() { w.slots["groups"] = other })
 		w.pass(6*time.Second, "5s list groups")
 		w.held("groups", "a")
 	})
