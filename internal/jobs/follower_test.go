@@ -51,8 +51,10 @@ func (u *upstream) List(ctx context.Context, page string) ([]jobs.Job, string, e
 	if err := u.note(strings.TrimSpace("list " + u.name + " " + page)); err != nil {
 		return nil, "", err
 	}
-	if u.hang != nil {
-		return nil, "", u.hang(ctx) // the script does nothing meanwhile
+	if hang := u.hang; hang != nil {
+		u.mu.Unlock() // the script goes on
+		defer u.mu.Lock()
+		return nil, "", hang(ctx)
 	}
 	from, _ := strconv.Atoi(page)
 	to, next := len(u.rows), ""
