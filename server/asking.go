@@ -3,7 +3,6 @@ package server
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -24,11 +23,10 @@ func (s *Server) ask(ctx context.Context, procedure string, in, out proto.Messag
 	if err != nil {
 		return fmt.Errorf("translate request of %s: %w", plan.RPC, err)
 	}
-	c := &call{
-		plan: plan, rpc: plan.RPC, requestID: requestID(nil), caller: ownCaller, start: time.Now(),
-		request: request, class: resilience.Poll,
-	}
-	ctx, cancel := context.WithTimeoutCause(context.WithValue(ctx, callKey{}, c), plan.TotalTimeout, mavera.ErrTotalTimeout)
+	ctx = record{s.plans}.begin(ctx, procedure)
+	c := callOf(ctx)
+	c.request, c.caller, c.class = request, ownCaller, resilience.Poll
+	ctx, cancel := context.WithTimeoutCause(ctx, plan.TotalTimeout, mavera.ErrTotalTimeout)
 	defer cancel()
 	answer, err := s.resilient.unary(ctx, in, nil, func(ctx context.Context, _ any) (any, error) { return s.handler.serve(ctx, c) })
 	if err != nil {
