@@ -1,6 +1,7 @@
 package resilience
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -225,6 +226,17 @@ func (b *Bulkhead) Expire(now time.Time) (ids []string) {
 	b.serve(now)
 	slices.Sort(ids)
 	return ids
+}
+
+// Jobs returns the slots that jobs hold, the oldest first.
+func (b *Bulkhead) Jobs() []Slot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	jobs := slices.DeleteFunc(b.slots.Taken(), func(slot Slot) bool { return slot.Holder.Job == "" })
+	slices.SortFunc(jobs, func(x, y Slot) int {
+		return cmp.Or(x.Since.Compare(y.Since), cmp.Compare(x.Holder.Job, y.Holder.Job))
+	})
+	return jobs
 }
 
 // SlotUsage is what a bulkhead looks like at one time, for metrics.

@@ -203,3 +203,23 @@ func TestBulkheadOverASharedStore(t *testing.T) {
 		refused(t, there)
 	})
 }
+
+func TestBulkheadShowsItsJobsOldestFirst(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		b := newBulkhead(resilience.Caps{Slots: 9, Jobs: true, MaxAge: time.Hour})
+		now := time.Now()
+		take(t, b, "a").Keep("new")
+		take(t, b, "a") // a call: no job yet
+		b.Adopt("old b", now.Add(-time.Minute))
+		b.Adopt("old a", now.Add(-time.Minute))
+		want := []resilience.Slot{
+			{Holder: resilience.Holder{Job: "old a"}, Since: now.Add(-time.Minute)},
+			{Holder: resilience.Holder{Job: "old b"}, Since: now.Add(-time.Minute)},
+			{Holder: resilience.Holder{Job: "new"}, Since: now},
+		}
+		if got := b.Jobs(); !slices.Equal(got, want) {
+			t.Errorf("Jobs() = %v, want %v", got, want)
+		}
+	})
+}

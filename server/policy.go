@@ -32,27 +32,60 @@ type Policies struct {
 // answers take longest.
 const MaveFamily = "mave"
 
+// FocusGroupsFamily and VideoAnalysesFamily are the families whose running jobs Mavera
+// caps.
+const (
+	FocusGroupsFamily   = "focus_groups"
+	VideoAnalysesFamily = "video_analyses"
+)
+
 // Caps and latencies that Mavera documents (/guides/rate-limits, /quickstart-mave).
 const (
-	maveSlots        = 10
-	maveSlowDeadline = 90 * time.Second
+	maveSlots          = 10
+	maveSlowDeadline   = 90 * time.Second
+	focusGroupSlots    = 5
+	videoAnalysisSlots = 3
 )
+
+// How long a job may hold a slot of whose end nobody has heard: several times what
+// Mavera documents, which is 60 to 90 s for a focus group and 2 to 10 min for a video
+// analysis.
+const (
+	focusGroupMaxAge    = 30 * time.Minute
+	videoAnalysisMaxAge = 60 * time.Minute
+)
+
+// FocusGroupCaps are the caps of focus_groups with that many running jobs.
+func FocusGroupCaps(slots int) resilience.Caps {
+	return resilience.Caps{Slots: slots, Jobs: true, MaxAge: focusGroupMaxAge}
+}
+
+// VideoAnalysisCaps are the caps of video_analyses with that many running jobs.
+func VideoAnalysisCaps(slots int) resilience.Caps {
+	return resilience.Caps{Slots: slots, Jobs: true, MaxAge: videoAnalysisMaxAge}
+}
 
 // DefaultPolicies returns the defaults; base goes for every family, but for what
 // Mavera documents otherwise. share is the part of limit and caps that this process
 // may use: above 0, at most 1, and an error where it leaves less than one slot.
 func DefaultPolicies(base resilience.Policy, share float64) (Policies, error) {
-	mave := base
+	mave, focus, video := base, base, base
 	mave.SlowDeadline = max(base.SlowDeadline, maveSlowDeadline)
 	var err error
 	if mave.Caps, err = (resilience.Caps{Slots: maveSlots}).Scale(share); err != nil {
 		return Policies{}, fmt.Errorf("%s: %w", MaveFamily, err)
 	}
+	if focus.Caps, err = FocusGroupCaps(focusGroupSlots).Scale(share); err != nil {
+		return Policies{}, fmt.Errorf("%s: %w", FocusGroupsFamily, err)
+	}
+	if video.Caps, err = VideoAnalysisCaps(videoAnalysisSlots).Scale(share); err != nil {
+		return Policies{}, fmt.Errorf("%s: %w", VideoAnalysesFamily, err)
+	}
 	return Policies{
 		Window:   resilience.WindowPolicy{StartLimit: 60, Share: share, Unconfirmed: 10, BatchShare: 0.1},
 		Queue:    resilience.QueuePolicy{Factor: 10},
 		Default:  base,
-		Families: map[string]resilience.Policy{MaveFamily: mave},
+		Families: map[string]resilience.Policy{MaveFamily: mave, FocusGroupsFamily: focus, VideoAnalysesFamily: video},
 	}, nil
 }
 
@@ -138,6 +171,9 @@ func repeated(plan *transcode.Plan, policy resilience.Policy) string {
 func slots(plan *transcode.Plan, policy resilience.Policy) string {
 	if !plan.Capped || policy.Caps.Slots == 0 {
 		return "-"
+	}
+	if policy.Caps.Jobs {
+		return strconv.Itoa(policy.Caps.Slots) + " jobs"
 	}
 	return strconv.Itoa(policy.Caps.Slots)
 }

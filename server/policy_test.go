@@ -56,9 +56,14 @@ news: attempts: must be at least 1, is 0`},
 }
 
 func TestDefaultPoliciesRefuseAShareWithoutSlots(t *testing.T) {
-	_, err := DefaultPolicies(resilience.DefaultPolicy(), 0.05)
-	if want := "mave: share: 0.05 of 10 slots is less than one"; err == nil || err.Error() != want {
-		t.Errorf("error %v, want %s", err, want)
+	for share, want := range map[float64]string{
+		0.05: "mave: share: 0.05 of 10 slots is less than one",
+		0.1:  "focus_groups: share: 0.1 of 5 slots is less than one",
+		0.33: "video_analyses: share: 0.33 of 3 slots is less than one",
+	} {
+		if _, err := DefaultPolicies(resilience.DefaultPolicy(), share); err == nil || err.Error() != want {
+			t.Errorf("error %v, want %s", err, want)
+		}
 	}
 }
 

@@ -27,6 +27,7 @@ type resilient struct {
 	policies Policies
 	keys     *resilience.Registry[secret.Key, *keyState]
 	families *resilience.Registry[familyKey, *familyState]
+	jobs     jobSlots
 }
 
 type keyState struct {
@@ -88,8 +89,10 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 		call.Slots = family.Value.slots
 	}
 	e := exchange{call: c, slow: call.Policy.SlowDeadline}
-	waited, err := resilience.Do(ctx, call, func(ctx context.Context, _ *resilience.Lease) resilience.Outcome {
-		return e.attempt(ctx, in, next)
+	waited, err := resilience.Do(ctx, call, func(ctx context.Context, lease *resilience.Lease) resilience.Outcome {
+		o := e.attempt(ctx, in, next)
+		r.jobs.learn(c, lease, family.Value.slots, e.out, o.Err)
+		return o
 	})
 	c.waited = waited
 	if err != nil {

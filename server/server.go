@@ -53,6 +53,10 @@ type Options struct {
 	// Policies say how calls are paced and repeated. Default [DefaultPolicies].
 	Policies Policies
 
+	// FollowJobs lists running jobs at the start and polls those that hold slots, for
+	// the gateway's own key. Default: slots are freed by answers to callers and by age.
+	FollowJobs bool
+
 	// MaxRequestBytes bounds a request message. Default 4 MiB, grpc-go's.
 	MaxRequestBytes int
 	// KeepaliveTime is how long a connection may be silent before it is asked for a
@@ -85,6 +89,8 @@ type Server struct {
 	plans     map[string]*transcode.Plan // by procedure
 	validator protovalidate.Validator
 	resilient *resilient
+	handler   *handler
+	following *following
 	grpc      *grpc.Server
 	health    *health.Server
 	calls     *running
@@ -120,8 +126,10 @@ func New(options Options) (*Server, error) {
 	s.resilient = newResilient(options, options.Policies)
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
-	h := &handler{options: options, chain: chain}
-	h.register(s.grpc, plans)
+	s.handler = &handler{options: options, chain: chain}
+	s.handler.register(s.grpc, plans)
+	s.following = newFollowing(s.newFollower())
+	s.resilient.jobs = jobSlots{wake: s.following.Wake}
 	if options.Health {
 		grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 		s.setHealth(plans)
@@ -161,8 +169,9 @@ func (s *Server) setHealth(plans []*transcode.Plan) {
 	}
 }
 
-// Serve answers calls on the listener until [Server.Stop].
+// Serve answers calls on the listener, and follows jobs, until [Server.Stop].
 func (s *Server) Serve(listener net.Listener) error {
+	s.following.start()
 	s.ready.Store(true)
 	if err := s.grpc.Serve(listener); err != nil {
 		return fmt.Errorf("serve gRPC: %w", err)
@@ -198,4 +207,5 @@ func (s *Server) Stop(limit time.Duration) {
 	leave.Stop()
 	s.calls.end()
 	s.streams.end()
+	s.following.stop() // not before: what it frees is for calls that wait
 }

@@ -96,7 +96,7 @@ func TestSnapshot(t *testing.T) {
 		for _, plan := range h.server.plans {
 			breakers[plan.Family] = resilience.Closed
 		}
-		slots := map[string]resilience.SlotUsage{"mave": {Slots: 5}}
+		slots := map[string]resilience.SlotUsage{"mave": {Slots: 5}, "focus_groups": {Slots: 2}, "video_analyses": {Slots: 1}}
 		check := func(name string, want Snapshot) {
 			t.Helper()
 			ignore := cmpopts.IgnoreFields(resilience.WindowUsage{}, "ClosedUntil", "Confirmed")

@@ -21,18 +21,26 @@ func policies(cfg *config.Config) (server.Policies, error) {
 	}
 	base.Budget.Ratio, base.Budget.Stock = cfg.RetryBudgetRatio, cfg.RetryBudgetStock
 
-	mave := base
+	mave, focus, video := base, base, base
 	mave.SlowDeadline = cfg.MaveSlowDeadline
 	var err error
 	if mave.Caps, err = (resilience.Caps{Slots: cfg.MaveSlots}).Scale(cfg.Share); err != nil {
 		return server.Policies{}, fmt.Errorf("mave_slots: %w", err)
 	}
+	if focus.Caps, err = server.FocusGroupCaps(cfg.FocusGroupSlots).Scale(cfg.Share); err != nil {
+		return server.Policies{}, fmt.Errorf("focus_group_slots: %w", err)
+	}
+	if video.Caps, err = server.VideoAnalysisCaps(cfg.VideoAnalysisSlots).Scale(cfg.Share); err != nil {
+		return server.Policies{}, fmt.Errorf("video_analysis_slots: %w", err)
+	}
 	return server.Policies{
 		Window: resilience.WindowPolicy{
 			StartLimit: cfg.RateLimitStart, Share: cfg.Share, Unconfirmed: cfg.RateUnconfirmed, BatchShare: cfg.BatchShare,
 		},
-		Queue:    resilience.QueuePolicy{Factor: cfg.QueueFactor},
-		Default:  base,
-		Families: map[string]resilience.Policy{server.MaveFamily: mave},
+		Queue:   resilience.QueuePolicy{Factor: cfg.QueueFactor},
+		Default: base,
+		Families: map[string]resilience.Policy{
+			server.MaveFamily: mave, server.FocusGroupsFamily: focus, server.VideoAnalysesFamily: video,
+		},
 	}, nil
 }

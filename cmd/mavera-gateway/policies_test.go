@@ -21,6 +21,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func changed() []string {
 	return []string{
 		"--share=0.5", "--rate-limit-start=600", "--rate-unconfirmed=20", "--batch-share=0.2", "--queue-factor=3", "--mave-slots=7",
+		"--focus-group-slots=4", "--video-analysis-slots=8",
 		"--retry-attempts=2", "--retry-base=1s", "--retry-cap=5s", "--retry-after-max=1m", "--repeat-unknown-outcome",
 		"--retry-budget-ratio=0.5", "--retry-budget-stock=0", "--breaker-failures=3", "--breaker-cooldown=1m",
 		"--breaker-max-cooldown=1h", "--breaker-slow-deadline=20s", "--mave-slow-deadline=2m",
@@ -65,7 +66,7 @@ func TestPrintPolicy(t *testing.T) {
 func TestDefaultPolicies(t *testing.T) {
 	for share, args := range map[float64][]string{
 		1:    {"--simulator"},
-		0.25: {"--simulator", "--share=0.25"},
+		0.4: {"--simulator", "--share=0.4"},
 	} {
 		cfg, err := config.Parse(args, nil, os.ReadFile)
 		if err != nil {
@@ -101,13 +102,15 @@ func TestEverySettingCounts(t *testing.T) {
 		Breaker: resilience.BreakerPolicy{Failures: 3, Cooldown: time.Minute, MaxCooldown: time.Hour},
 		Budget:  resilience.BudgetPolicy{Ratio: 0.5, Stock: 0, Refill: 3, LimitShare: 0.1},
 	}
-	mave := base
+	mave, focus, video := base, base, base
 	mave.SlowDeadline, mave.Caps = 2*time.Minute, resilience.Caps{Slots: 3}
+	focus.Caps = resilience.Caps{Slots: 2, Jobs: true, MaxAge: 30 * time.Minute}
+	video.Caps = resilience.Caps{Slots: 4, Jobs: true, MaxAge: time.Hour}
 	want := server.Policies{
 		Window:   resilience.WindowPolicy{StartLimit: 600, Share: 0.5, Unconfirmed: 20, BatchShare: 0.2},
 		Queue:    resilience.QueuePolicy{Factor: 3},
 		Default:  base,
-		Families: map[string]resilience.Policy{"mave": mave},
+		Families: map[string]resilience.Policy{"mave": mave, "focus_groups": focus, "video_analyses": video},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
@@ -120,8 +123,8 @@ func TestEverySettingCounts(t *testing.T) {
 // TestRefusedShare starts with a share that leaves no slot: the line names it.
 func TestRefusedShare(t *testing.T) {
 	var out, errOut bytes.Buffer
-	code := run(t.Context(), []string{"serve", "--simulator", "--share=0.09"}, nil, &out, &errOut)
-	want := `share = "0.09" (flag --share): it leaves less than one of the mave_slots, which are 10 (default)` +
+	code := run(t.Context(), []string{"serve", "--simulator", "--share=0.3"}, nil, &out, &errOut)
+	want := `share = "0.3" (flag --share): it leaves less than one of the video_analysis_slots, which are 3 (default)` +
 		"\nmavera-gateway serve --help explains all settings.\n"
 	if code != exitUsage || out.Len() > 0 || errOut.String() != want {
 		t.Errorf("exit code %d, stdout %q, stderr:\n%s", code, out.String(), errOut.String())

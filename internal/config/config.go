@@ -58,7 +58,11 @@ type Config struct {
 	RateUnconfirmed int
 	BatchShare      float64
 	QueueFactor     int
-	MaveSlots       int // before Share is applied
+	// Slots are before Share is applied.
+	MaveSlots          int
+	FocusGroupSlots    int
+	VideoAnalysisSlots int
+	FollowJobs         bool
 
 	RetryAttempts        int // 1: no retries
 	RetryBase            time.Duration

@@ -11,7 +11,7 @@ func paceRows() []*Setting {
 	return []*Setting{
 		row(Setting{
 			Name: "share", Type: typeNumber, Unit: "above 0, at most 1", Default: "1",
-			Help: "Part of Mavera's rate limit and concurrency caps that this process may use. With three replicas on one key: 0.33. A share that leaves less than one slot of a cap is refused.",
+			Help: "Part of Mavera's rate limit and concurrency caps that this process may use. With three replicas on one key: 0.334. A share that leaves less than one slot of a cap is refused.",
 		}, func(c *Config) *float64 { return &c.Share }, parseShare),
 		row(Setting{
 			Name: "rate_limit_start", Type: typeInteger, Unit: "requests per minute, 1 to 100000", Default: "60",
@@ -33,6 +33,18 @@ func paceRows() []*Setting {
 			Name: "mave_slots", Type: typeInteger, Unit: "1 to 1000", Default: "10",
 			Help: "Calls of SendMaveMessage that may be under way at a time, before share is applied. The default is Mavera's cap.",
 		}, func(c *Config) *int { return &c.MaveSlots }, intBetween(1, 1000)),
+		row(Setting{
+			Name: "focus_group_slots", Type: typeInteger, Unit: "1 to 1000", Default: "5",
+			Help: "Focus groups that may run at a time, before share is applied. The default is Mavera's cap.",
+		}, func(c *Config) *int { return &c.FocusGroupSlots }, intBetween(1, 1000)),
+		row(Setting{
+			Name: "video_analysis_slots", Type: typeInteger, Unit: "1 to 1000", Default: "3",
+			Help: "Video analyses that may run at a time, before share is applied. The default is Mavera's cap.",
+		}, func(c *Config) *int { return &c.VideoAnalysisSlots }, intBetween(1, 1000)),
+		row(Setting{
+			Name: "follow_jobs", Type: typeBool, Default: on,
+			Help: "List running focus groups and video analyses at the start, and poll those that hold slots. Off: a slot is freed only when an answer to a caller shows that the job is over, or by its age.",
+		}, func(c *Config) *bool { return &c.FollowJobs }, parseBool),
 	}
 }
 
@@ -106,10 +118,15 @@ func (c Config) misfits(wrong map[string]bool, refuse func(name, value, format s
 	}
 	order("retry_base", "retry_cap", c.RetryBase, c.RetryCap)
 	order("breaker_cooldown", "breaker_max_cooldown", c.BreakerCooldown, c.BreakerMaxCooldown)
-	if wrong["share"] || wrong["mave_slots"] {
-		return
+	slots := func(name string, slots int) {
+		if wrong["share"] || wrong[name] {
+			return
+		}
+		if _, err := (resilience.Caps{Slots: slots}).Scale(c.Share); err != nil {
+			refuse("share", formatNumber(c.Share), "it leaves less than one of the %s, which are %d (%s)", name, slots, c.Source(name))
+		}
 	}
-	if _, err := (resilience.Caps{Slots: c.MaveSlots}).Scale(c.Share); err != nil {
-		refuse("share", formatNumber(c.Share), "it leaves less than one of the mave_slots, which are %d (%s)", c.MaveSlots, c.Source("mave_slots"))
-	}
+	slots("mave_slots", c.MaveSlots)
+	slots("focus_group_slots", c.FocusGroupSlots)
+	slots("video_analysis_slots", c.VideoAnalysisSlots)
 }
