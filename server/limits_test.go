@@ -198,8 +198,12 @@ func TestStop(t *testing.T) {
 		if got, want := verdict(<-get), "Unavailable SHUTTING_DOWN gateway.mavera.io"; got != want {
 			t.Errorf("idempotent: got %s, want %s", got, want)
 		}
-		if got, want := verdict(<-create), "Unknown OUTCOME_UNKNOWN mavera.io outcome=unknown"; got != want {
+		cut := <-create
+		if got, want := verdict(cut), "Unknown OUTCOME_UNKNOWN mavera.io outcome=unknown"; got != want {
 			t.Errorf("not idempotent: got %s, want %s", got, want)
+		}
+		if got, want := status.Convert(cut).Message(), "CreateFolder: this gateway shut down before Mavera's answer was there; the call may have been carried out: look for its result before you repeat it"; got != want {
+			t.Errorf("got %q, want %q", got, want)
 		}
 		<-watched
 		<-stopped

@@ -161,13 +161,13 @@ const noticeTime = 500 * time.Millisecond
 const afterCut = 2 * time.Second
 
 // Stop ends the server: health goes NOT_SERVING, new calls are refused, streams end
-// half a second later, running calls may finish within the limit. Then they are ended with a status of their
-// own; what does not even take that is dropped.
+// half a second later, running calls may finish within the limit. Then they are
+// ended with a status of their own; what does not even take that is dropped.
 func (s *Server) Stop(limit time.Duration) {
 	s.ready.Store(false)
 	s.health.Shutdown()
 	cut := time.AfterFunc(limit, func() {
-		s.options.Logger.Warn("the drain limit has passed; running calls are ended", slog.Duration("limit", limit))
+		s.options.Logger.Warn("the drain limit has passed; running calls are ended", slog.String("drain_timeout", limit.String()))
 		s.calls.end()
 	})
 	leave := time.AfterFunc(min(noticeTime, limit), s.streams.end)

@@ -45,7 +45,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 
 	observed, err := telemetry.Start(life, telemetry.Options{Version: version(), Logger: logger})
 	if err != nil {
-		return fmt.Errorf("start telemetry: %w", err)
+		return err //nolint:wrapcheck // it says that telemetry did not start
 	}
 	defer func() {
 		flush, cancel := context.WithTimeout(life, flushLimit)
@@ -133,7 +133,7 @@ func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, adm
 		return errors.Join(err, admin.Close())
 	case <-ctx.Done():
 	}
-	logger.Info("stopping", slog.Duration("drain_timeout", cfg.DrainTimeout))
+	logger.Info("stopping", slog.String("drain_timeout", cfg.DrainTimeout.String()))
 	gateway.Stop(cfg.DrainTimeout)
 	logger.Info("stopped")
 	return admin.Close() //nolint:wrapcheck // it says what it could not do

@@ -8,7 +8,7 @@ package contract
 
 import "embed"
 
-// OpenAPI is openapi.yaml, the 65 operations and their schemas (OpenAPI 3.1).
+// OpenAPI is openapi.yaml, all operations and their schemas (OpenAPI 3.1).
 //
 //go:embed openapi.yaml
 var OpenAPI []byte

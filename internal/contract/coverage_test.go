@@ -51,6 +51,10 @@ var freeStrings = map[string]string{
 // joined are query parameters of one string that holds a list.
 var joined = []string{"listPersonalizedNewsStories.persona_ids"}
 
+// operationCount guards against operations that are lost unseen. It stands here
+// only: all other tests count those of openapi.yaml.
+const operationCount = 65
+
 // TestEveryOperationIsCovered walks openapi.yaml and holds the protos against it:
 // routes, options, every parameter and property, every enum word, and exactly
 // the documented constraints.
@@ -65,8 +69,8 @@ func TestEveryOperationIsCovered(t *testing.T) {
 		excused:  map[string]bool{},
 	}
 	ops := s.operations()
-	if len(ops) != 65 {
-		t.Errorf("openapi.yaml has %d operations, want 65", len(ops))
+	if len(ops) != operationCount {
+		t.Errorf("openapi.yaml has %d operations, want %d: when that is meant, change operationCount and the number in the READMEs", len(ops), operationCount)
 	}
 	for _, op := range ops {
 		t.Run(op.id, func(t *testing.T) {

@@ -137,6 +137,8 @@ func (c Call) Ended(ctx context.Context, sent bool) *Failure {
 		f = c.fail(AttemptTimedOut, cause)
 	case errors.Is(cause, ErrShuttingDown) && sent && !c.repeatable():
 		f = c.fail(Lost, cause)
+		f.Text = "this gateway shut down before Mavera's answer was there"
+		f.leaveOpen()
 	case errors.Is(cause, ErrShuttingDown):
 		f = c.fail(ShuttingDown, cause)
 	case errors.Is(cause, ErrTotalTimeout):

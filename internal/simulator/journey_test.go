@@ -12,7 +12,7 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/internal/simulator"
 )
 
-// TestEveryOperation calls all 65 operations with success; Wrap holds each
+// TestEveryOperation calls every operation with success; Wrap holds each
 // request and answer against the contract.
 func TestEveryOperation(t *testing.T) {
 	a := start(t, simulator.Options{Settings: simulator.Settings{

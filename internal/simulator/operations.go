@@ -13,7 +13,7 @@ type operation struct {
 // String returns method and template, for instance "GET /personas/{id}".
 func (o *operation) String() string { return o.method + " " + o.path }
 
-// operations is the table of all 65 operations of openapi.yaml.
+// operations is the table of all operations of openapi.yaml.
 func operations() []operation {
 	return []operation{
 		{"createResponse", "POST", "/responses", 200, "responses", (*call).createResponse},

@@ -110,8 +110,8 @@ func TestCompileErrors(t *testing.T) {
 			"a short total timeout", rpc(`option (google.api.http) = {get: "/a"};`, safeOption, `option (mavera.options.v1.call) = {family: "f" attempt_timeout: {seconds: 2} total_timeout: {seconds: 1}};`) + empty,
 			"rpc bad.v1.S.R: option (mavera.options.v1.call): total_timeout is below attempt_timeout",
 		},
-		{"GET that is not safe", rpc(`option (google.api.http) = {get: "/a"};`, callOption) + empty, "rpc bad.v1.S.R: GET with idempotency_level IDEMPOTENCY_UNKNOWN"},
-		{"safe that is no GET", rpc(`option (google.api.http) = {post: "/a"};`, safeOption, callOption) + empty, "rpc bad.v1.S.R: POST with idempotency_level NO_SIDE_EFFECTS"},
+		{"GET that is not safe", rpc(`option (google.api.http) = {get: "/a"};`, callOption) + empty, "rpc bad.v1.S.R: GET with idempotency_level IDEMPOTENCY_UNKNOWN: GET, and nothing else, has NO_SIDE_EFFECTS"},
+		{"safe that is no GET", rpc(`option (google.api.http) = {post: "/a"};`, safeOption, callOption) + empty, "rpc bad.v1.S.R: POST with idempotency_level NO_SIDE_EFFECTS: GET, and nothing else, has NO_SIDE_EFFECTS"},
 		{"a custom method", rpc(`option (google.api.http) = {custom: {kind: "HEAD" path: "/a"}};`, callOption) + empty, "rpc bad.v1.S.R: option (google.api.http) is missing"},
 		{
 			"two bindings", rpc(`option (google.api.http) = {get: "/a" additional_bindings: {get: "/b"}};`, safeOption, callOption) + empty,
@@ -244,6 +244,32 @@ func TestCompileErrors(t *testing.T) {
 				t.Errorf("got  %s\nwant %s", text, tt.want)
 			}
 		})
+	}
+}
+
+// TestLossless finds the object of an answer, however deep, that could not hold
+// what its proto does not model.
+func TestLossless(t *testing.T) {
+	for _, row := range []struct{ name, messages, want string }{
+		{"all have a place", "message A { I i = 1; " + extraField + " } message I { repeated A a = 1; " + extraField + " }", ""},
+		{"the answer has none", "message A { string id = 1; }", "message bad.v1.A is part of the answer and lacks additional_fields"},
+		{
+			"an object in it has none", "message A { repeated I i = 1; " + extraField + " } message I { string id = 1; }",
+			"message bad.v1.I is part of the answer and lacks additional_fields",
+		},
+	} {
+		types := &schemas{messages: make(map[protoreflect.FullName]*message), enums: make(map[protoreflect.FullName]*enum)}
+		answer, err := types.message(services(t, get("/a")+"message Q {} "+row.messages)[0].Methods().Get(0).Output())
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := ""
+		if err := lossless(answer, make(map[*message]bool)); err != nil {
+			got = err.Error()
+		}
+		if got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
 	}
 }
 

@@ -152,7 +152,25 @@ func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
 	if err != nil {
 		return nil, fmt.Errorf("no Go type for %s: %w", method.Input().FullName(), err)
 	}
-	return p, nil
+	return p, lossless(p.output, make(map[*message]bool))
+}
+
+// lossless reports the first object of an answer that has no place for what the
+// proto does not model.
+func lossless(m *message, seen map[*message]bool) error {
+	if m == nil || seen[m] {
+		return nil
+	}
+	seen[m] = true
+	if m.shape == shapeObject && m.extra == nil {
+		return fmt.Errorf("message %s is part of the answer and lacks %s", m.desc.FullName(), additionalName)
+	}
+	for _, f := range m.fields {
+		if err := lossless(f.msg, seen); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // route reads google.api.http.
@@ -206,7 +224,7 @@ func (p *Plan) call(method protoreflect.MethodDescriptor) error {
 		p.Idempotency = NonIdempotent
 	}
 	if (p.HTTPMethod == http.MethodGet) != (p.Idempotency == Safe) {
-		return fmt.Errorf("%s with idempotency_level %s", p.HTTPMethod, opts.GetIdempotencyLevel())
+		return fmt.Errorf("%s with idempotency_level %s: GET, and nothing else, has NO_SIDE_EFFECTS", p.HTTPMethod, opts.GetIdempotencyLevel())
 	}
 	if paging := call.GetPaging(); paging != nil {
 		p.paging = compilePaging(paging)
