@@ -30,7 +30,7 @@ func addressRows() []*Setting {
 		}, func(c *Config) *string { return &c.GRPCAddr }, parseAddr),
 		row(Setting{
 			Name: "admin_addr", Type: "host:port", Default: "127.0.0.1:9090",
-			Help: "Address of the admin pages: /livez, /readyz, /metrics and /statusz.",
+			Help: "Address of the admin pages: /livez, /readyz and /metrics.",
 		}, func(c *Config) *string { return &c.AdminAddr }, parseAddr),
 		row(Setting{
 			Name: "admin_debug", Type: typeBool, Default: off,
