@@ -58,7 +58,7 @@ func BenchmarkDo(b *testing.B) {
 		_, err := resilience.Do(ctx, call, func(context.Context, *resilience.Lease) resilience.Outcome {
 			now := time.Now()
 			return resilience.Outcome{
-				Result: resilience.Success, Sends: 1, SentAt: now,
+				Result: resilience.Success, Sends: 1,
 				Headers: resilience.Headers{Limit: limit, HasLimit: true, Remaining: limit, HasRemaining: true, Reset: now, Date: now},
 			}
 		})

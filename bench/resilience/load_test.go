@@ -159,7 +159,7 @@ func (l *load) tally(from time.Duration) (t tally) {
 // refusal reports whether the chain itself refused the call.
 func refusal(err error) bool {
 	return errors.As(err, new(*resilience.OpenError)) || errors.As(err, new(*resilience.RefusedError)) ||
-		errors.As(err, new(*resilience.SlotsFullError)) || errors.Is(err, resilience.ErrBudget)
+		errors.As(err, new(*resilience.SlotsFullError)) || errors.As(err, new(*resilience.BudgetError))
 }
 
 // waits are the waits of the calls of a caller that succeeded, sorted.

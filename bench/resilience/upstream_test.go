@@ -47,7 +47,7 @@ var (
 
 // attempt makes one exchange, as the gateway's exchange with Mavera reports it.
 func (u *upstream) attempt(ctx context.Context, trip trip) resilience.Outcome {
-	o := resilience.Outcome{Sends: 1, SentAt: time.Now()}
+	o := resilience.Outcome{Sends: 1}
 	if !pause(ctx, trip.there) {
 		o.Err = context.Cause(ctx)
 		return o
