@@ -44,6 +44,10 @@ func run(ctx context.Context, args, environ []string, out, errOut io.Writer) int
 	if len(args) > 0 {
 		command, args = args[0], args[1:]
 	}
+	if (command == "routes" || command == "version") && len(args) > 0 {
+		fmt.Fprintf(errOut, "%s takes no arguments, %q is one too many\n\n%s", command, args[0], usage)
+		return exitUsage
+	}
 	var err error
 	switch command {
 	case "serve":

@@ -26,6 +26,9 @@ import (
 // ones have some hundred.
 const maxErrorBody = 64 << 10
 
+// maxType is how much of the Content-Type of a malformed answer is logged, in bytes.
+const maxType = 64
+
 // Options configure a [Client].
 type Options struct {
 	// BaseURL is where the API is, "https://app.mavera.io/api/v1".
@@ -153,8 +156,8 @@ func (c *Client) answer(ctx context.Context, call Call, response *http.Response)
 		return nil, call.lost(ctx, err, true)
 	}
 	answer, err := call.Plan.Answer(call.Request, body.Bytes())
-	if err != nil {
-		return nil, call.fail(Malformed, err)
+	if err != nil { // the log shows what came, the caller does not see it
+		return nil, call.fail(Malformed, fmt.Errorf("%d bytes of type %q: %w", body.Len(), line(response.Header.Get("Content-Type"), maxType), err))
 	}
 	return answer, nil
 }
