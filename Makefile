@@ -42,7 +42,7 @@ NODE_MODULES := $(if $(wildcard e2e/node/package.json),e2e/node/node_modules/.pa
 .PHONY: help
 help: ## Lists the targets
 	@sed -nE 's/^([a-z0-9-]+):.*## (.*)/\1\t\2/p' $(firstword $(MAKEFILE_LIST)) | \
-		while IFS=$$'\t' read -r target text; do printf '  %-15s %s\n' "$$target" "$$text"; done
+		while IFS=$$'\t' read -r target text; do printf '  %-16s %s\n' "$$target" "$$text"; done
 
 .PHONY: all
 all: generate lint test build ## Generates, lints, tests and builds: run it before a pull request
@@ -81,6 +81,10 @@ golden: ## Rewrites the golden files; read the diff before you commit it
 bench: build ## Runs the benchmarks (BENCH=<regexp> BENCHTIME=1s), then whole calls against a floor
 	$(if $(BENCH_PACKAGES),go test -tags e2e -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(BENCH_PACKAGES),@echo 'there are no benchmarks')
 	go run ./bench/wholecall
+
+.PHONY: bench-resilience
+bench-resilience: ## Prints the figures of pacing, retries and breakers; fails if a target is missed
+	go test -count=1 -run '^TestFigures$$' -v ./bench/resilience
 
 .PHONY: fuzz
 fuzz: ## Fuzzes every target for FUZZTIME (10s)

@@ -37,10 +37,21 @@ func startGateway(t *testing.T, upstream *url.URL, args ...string) *gateway {
 	return launch(t, []string{"MAVERA_API_KEY=" + simulator.DemoKey, "MAVERA_BASE_URL=" + upstream.String()}, args...)
 }
 
+// brisk are settings under which no test waits long, and which flags override: retries
+// come at once, and neither the budget nor a breaker nor the window ends them, and
+// nothing is sent but for calls.
+func brisk() []string {
+	return []string{
+		"GATEWAY_RETRY_BASE=1ms", "GATEWAY_RETRY_CAP=1ms", "GATEWAY_RETRY_BUDGET_STOCK=10000", "GATEWAY_BREAKER_FAILURES=1000",
+		"GATEWAY_RATE_LIMIT_START=100000", "GATEWAY_RATE_UNCONFIRMED=10000", "GATEWAY_RETRY_AFTER_MAX=0s",
+		"GATEWAY_FOLLOW_JOBS=false", // its listings would be among the requests that tests count
+	}
+}
+
 // launch starts a gateway on free ports with a configuration of the test's.
 func launch(t *testing.T, environ []string, args ...string) *gateway {
 	t.Helper()
-	p := start(t, "mavera-gateway", environ, append([]string{"serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0"}, args...)...)
+	p := start(t, "mavera-gateway", append(brisk(), environ...), append([]string{"serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0"}, args...)...)
 	serving := p.awaitMessage("serving")
 	g := &gateway{process: p, addr: serving.text("grpc_addr"), admin: serving.text("admin_addr")}
 	conn, err := grpc.NewClient(g.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))

@@ -147,7 +147,7 @@ func TestPagingEnds(t *testing.T) {
 		r, o := call(within(t), g.personas.ListPersonas, &maverav1.ListPersonasRequest{PageToken: &token})
 		if o.err != nil {
 			want := failure{
-				Code: codes.Internal, Reason: "MALFORMED_RESPONSE", Domain: upstream, HTTPStatus: "200", Retryable: "true", Wait: "1s", Attempts: "1", Details: "/guides/errors",
+				Code: codes.Internal, Reason: "MALFORMED_RESPONSE", Domain: upstream, HTTPStatus: "200", Retryable: "true", Wait: "1s", Attempts: "4", Details: "/guides/errors",
 			}
 			if diff := cmp.Diff(want, o.failure(t)); diff != "" {
 				t.Errorf("-want +got:\n%s", diff)

@@ -38,8 +38,9 @@ func start(t *testing.T, name string, environ []string, args ...string) *process
 	t.Helper()
 	p := &process{t: t, name: name, done: make(chan struct{}), written: make(chan struct{})}
 	p.cmd = exec.Command(filepath.Join(programs, name), args...)
-	// A data race that is found shows in the exit code.
-	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=exitcode=66"}, environ...)
+	// A data race that is found shows in the exit code; without being told, a program
+	// with the race detector sleeps for a second at its end.
+	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=exitcode=66 atexit_sleep_ms=0"}, environ...)
 	p.cmd.Stdout = &p.stdout
 	stderr, err := p.cmd.StderrPipe()
 	if err != nil {

@@ -74,6 +74,12 @@ func (m *mavera) fault(route string, script object) {
 	m.control("POST", "faults", body, nil)
 }
 
+// heal forgets all faults.
+func (m *mavera) heal() {
+	m.t.Helper()
+	m.control("DELETE", "faults", nil, nil)
+}
+
 // requests are those that came since the last forget.
 func (m *mavera) requests() []simulator.Request {
 	m.t.Helper()

@@ -11,7 +11,9 @@ import (
 	"google.golang.org/grpc/metadata"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
 // Metadata of requests and trailers of answers.
@@ -21,6 +23,7 @@ const (
 	creditsKey   = "x-mavera-credits-used"
 	pushbackKey  = "grpc-retry-pushback-ms" // gRFC A6
 	callerKey    = "x-caller-id"
+	priorityKey  = "x-priority"
 	apiKeyKey    = "x-mavera-api-key" //nolint:gosec // the name of a header, not a key
 )
 
@@ -36,7 +39,12 @@ type call struct {
 	caller    string
 	start     time.Time
 	request   *transcode.Request // once validated
+	class     resilience.Class
+	key       secret.Key
+	ownKey    bool // the key is the caller's
 
+	report     mavera.Report // of the last attempt
+	outcome    string        // of the last attempt; see outcomeOf
 	attempts   int
 	waited     time.Duration
 	httpStatus int

@@ -24,6 +24,7 @@ func (s *Server) chain() []interceptor {
 		limits{s.calls, s.streams},   // outside every wait and exchange: it ends them
 		identity{s.options},          // before validation: a refusal is logged with its caller
 		validation{s.validator},      // before any wait: a bad message never queues
+		s.resilient,                  // innermost: it runs the handler once per attempt
 	}
 }
 

@@ -13,9 +13,9 @@ import (
 func TestChainOrder(t *testing.T) {
 	var got []string
 	for _, i := range (&Server{}).chain() {
-		got = append(got, strings.TrimPrefix(fmt.Sprintf("%T", i), "server."))
+		got = append(got, strings.Replace(fmt.Sprintf("%T", i), "server.", "", 1))
 	}
-	want := []string{"record", "logging", "finish", "recoverer", "limits", "identity", "validation"}
+	want := []string{"record", "logging", "finish", "recoverer", "limits", "identity", "validation", "*resilient"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

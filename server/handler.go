@@ -15,10 +15,9 @@ import (
 
 // handler serves the unary RPCs of all plans.
 type handler struct {
-	options  Options
-	identity identity
-	chain    []interceptor
-	logged   onceLog
+	options Options
+	chain   []interceptor
+	logged  onceLog
 }
 
 // register adds the plans' services to the server. The descriptions of services
@@ -54,16 +53,16 @@ func (h *handler) method(p *transcode.Plan) grpc.MethodHandler {
 	}
 }
 
-// serve makes exactly one exchange with Mavera.
+// serve makes exactly one exchange with Mavera; the loop around it decides when
+// and how often.
 func (h *handler) serve(ctx context.Context, c *call) (any, error) {
-	key, own := h.identity.keyOf(ctx)
-	exchange := mavera.Call{Plan: c.plan, Request: c.request, Key: key, CallerKey: own}
-
-	attempt, cancel := context.WithTimeoutCause(ctx, c.plan.AttemptTimeout, mavera.ErrAttemptTimeout)
-	defer cancel()
-	answer, report, err := h.options.Client.Attempt(attempt, exchange)
-	c.attempts += max(report.Sends, 1)
+	answer, report, err := h.options.Client.Attempt(ctx, mavera.Call{Plan: c.plan, Request: c.request, Key: c.key, CallerKey: c.ownKey})
+	c.report = report
+	sends := max(report.Sends, 1)
+	c.attempts += sends
 	c.httpStatus = report.Status
+	c.outcome = outcomeOf(err)
+	h.options.Observer.AddAttempts(ctx, c.plan.Family, c.outcome, sends)
 	if err != nil {
 		return nil, err
 	}

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
@@ -22,6 +23,7 @@ import (
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -45,7 +47,7 @@ type harness struct {
 // newHarness starts both sides; change edits the options.
 func newHarness(t *testing.T, upstream http.HandlerFunc, change ...func(*Options)) *harness {
 	t.Helper()
-	h := &harness{log: &journal{}, tally: &tally{fields: map[string]int{}, credits: map[string]float64{}}}
+	h := &harness{log: &journal{}, tally: &tally{fields: map[string]int{}, credits: map[string]float64{}, decisions: map[string]int{}}}
 
 	pages := &http.Server{Handler: upstream}
 	pipes := newPipes()
@@ -55,7 +57,12 @@ func newHarness(t *testing.T, upstream http.HandlerFunc, change ...func(*Options
 	if err != nil {
 		t.Fatal(err)
 	}
+	policies, err := DefaultPolicies(resilience.DefaultPolicy(), 1)
+	if err != nil {
+		t.Fatal(err)
+	}
 	options := Options{
+		Policies: policies,
 		Client: mavera.NewClient(mavera.Options{
 			BaseURL:   &url.URL{Scheme: "http", Host: "mavera.test", Path: "/api/v1"},
 			Transport: transport,
@@ -102,6 +109,23 @@ func (h *harness) getPersona(ctx context.Context, id string, pairs ...string) (*
 	var trailer metadata.MD
 	persona, err := h.personas.GetPersona(ctx, &maverav1.GetPersonaRequest{Id: id}, grpc.Trailer(&trailer))
 	return persona, trailer, err
+}
+
+// attempts bounds the attempts of every call.
+func attempts(most int) func(*Options) {
+	return policy(func(p *resilience.Policy) { p.Attempts = most })
+}
+
+// policy changes the policy of every family.
+func policy(change func(*resilience.Policy)) func(*Options) {
+	return func(o *Options) {
+		change(&o.Policies.Default)
+		for family := range o.Policies.Families {
+			p := o.Policies.Families[family]
+			change(&p)
+			o.Policies.Families[family] = p
+		}
+	}
 }
 
 // answers always gives one answer.
@@ -190,7 +214,21 @@ type tally struct {
 	mu      sync.Mutex
 	fields  map[string]int     // By "rpc field kind". Guarded by mu.
 	credits map[string]float64 // By family. Guarded by mu.
+	// Retries by family and reason, "budget" by family, transitions by family.
+	// Guarded by mu.
+	decisions map[string]int
 }
+
+func (c *tally) decide(what ...string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.decisions[strings.Join(what, " ")]++
+}
+
+func (c *tally) AddRetry(_ context.Context, family, reason string)         { c.decide(family, reason) }
+func (c *tally) AddBudgetRefusal(_ context.Context, family string)         { c.decide(family, "budget") }
+func (c *tally) AddTransition(_ context.Context, family, _, to string)     { c.decide(family, to) }
+func (c *tally) RecordWait(context.Context, string, string, time.Duration) {}
 
 func (c *tally) AddUnmodelledField(_ context.Context, rpc, field, kind string, count int) {
 	c.mu.Lock()

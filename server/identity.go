@@ -49,6 +49,13 @@ func (i identity) identify(ctx context.Context) (context.Context, error) {
 			c.caller = host(p)
 		}
 	}
+	if priority, ok := sent(ctx, priorityKey); ok {
+		class, known := classOf(priority)
+		if !known {
+			return nil, invalidMetadata(priorityKey, "must be interactive or batch")
+		}
+		c.class = class
+	}
 	text, ok := sent(ctx, apiKeyKey)
 	if !ok {
 		return ctx, nil

@@ -59,7 +59,7 @@ func TestAttemptTimeout(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				arrived, left := make(chan struct{}, 1), make(chan struct{}, 1)
-				h := newHarness(t, hangs(arrived, left))
+				h := newHarness(t, hangs(arrived, left), attempts(1))
 				begin := time.Now()
 				err := row.call(t.Context(), h)
 				if got := verdict(err); got != row.want {

@@ -59,7 +59,7 @@ func TestLogLines(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				h := newHarness(t, row.upstream)
+				h := newHarness(t, row.upstream, attempts(1))
 				err := row.call(t.Context(), h)
 				synctest.Wait()
 				if row.want != "" {

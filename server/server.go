@@ -22,12 +22,20 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
 // An Observer counts what calls bring to light.
 type Observer interface {
 	AddUnmodelledField(ctx context.Context, rpc, field, kind string, count int)
 	AddCredits(ctx context.Context, family string, credits float64)
+	// AddAttempts counts requests sent; outcome, and the reason of AddRetry, are of a
+	// bounded set.
+	AddAttempts(ctx context.Context, family, outcome string, count int)
+	AddRetry(ctx context.Context, family, reason string)
+	AddBudgetRefusal(ctx context.Context, family string)
+	AddTransition(ctx context.Context, family, from, to string)
+	RecordWait(ctx context.Context, family, class string, wait time.Duration)
 }
 
 // Options configure a [Server]. Client, Key, Logger and Observer are required.
@@ -42,6 +50,12 @@ type Options struct {
 	Logger *slog.Logger
 	// Observer counts.
 	Observer Observer
+	// Policies say how calls are paced and repeated. Default [DefaultPolicies].
+	Policies Policies
+
+	// FollowJobs lists running jobs at the start and polls those that hold slots, for
+	// the gateway's own key. Default: slots are freed by answers to callers and by age.
+	FollowJobs bool
 
 	// MaxRequestBytes bounds a request message. Default 4 MiB, grpc-go's.
 	MaxRequestBytes int
@@ -74,6 +88,9 @@ type Server struct {
 	options   Options
 	plans     map[string]*transcode.Plan // by procedure
 	validator protovalidate.Validator
+	resilient *resilient
+	handler   *handler
+	following *following
 	grpc      *grpc.Server
 	health    *health.Server
 	calls     *running
@@ -82,11 +99,19 @@ type Server struct {
 }
 
 // New compiles the plans and constraints of all RPCs and makes a server. An error
-// is a mistake in the protos.
+// is a mistake in the protos or a policy that makes no sense.
 func New(options Options) (*Server, error) {
 	plans, err := transcode.Compile(transcode.Services()...)
 	if err != nil {
 		return nil, fmt.Errorf("compile protos: %w", err)
+	}
+	if options.Policies.isZero() {
+		if options.Policies, err = DefaultPolicies(resilience.DefaultPolicy(), 1); err != nil {
+			return nil, fmt.Errorf("default policies: %w", err)
+		}
+	}
+	if err := options.Policies.Validate(); err != nil {
+		return nil, fmt.Errorf("policies: %w", err)
 	}
 	s := &Server{
 		options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer(),
@@ -98,10 +123,13 @@ func New(options Options) (*Server, error) {
 	for _, p := range plans {
 		s.plans[p.Procedure] = p
 	}
+	s.resilient = newResilient(options, options.Policies)
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
-	h := &handler{options: options, identity: identity{options}, chain: chain}
-	h.register(s.grpc, plans)
+	s.handler = &handler{options: options, chain: chain}
+	s.handler.register(s.grpc, plans)
+	s.following = newFollowing(s.newFollower())
+	s.resilient.jobs = jobSlots{wake: s.following.Wake}
 	if options.Health {
 		grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 		s.setHealth(plans)
@@ -141,8 +169,9 @@ func (s *Server) setHealth(plans []*transcode.Plan) {
 	}
 }
 
-// Serve answers calls on the listener until [Server.Stop].
+// Serve answers calls on the listener, and follows jobs, until [Server.Stop].
 func (s *Server) Serve(listener net.Listener) error {
+	s.following.start()
 	s.ready.Store(true)
 	if err := s.grpc.Serve(listener); err != nil {
 		return fmt.Errorf("serve gRPC: %w", err)
@@ -178,4 +207,5 @@ func (s *Server) Stop(limit time.Duration) {
 	leave.Stop()
 	s.calls.end()
 	s.streams.end()
+	s.following.stop() // not before: what it frees is for calls that wait
 }

@@ -48,9 +48,10 @@ func upstream() http.Handler {
 		header := w.Header()
 		header.Set("Content-Type", "application/json")
 		header.Set("Content-Length", strconv.Itoa(len(body)))
-		header.Set("X-Ratelimit-Limit", "600")
-		header.Set("X-Ratelimit-Remaining", "500")
-		header.Set("X-Ratelimit-Reset", "1706345678")
+		// The largest limit that is believed, which no run reaches: pacing is done, and holds nobody back.
+		header.Set("X-Ratelimit-Limit", "1000000")
+		header.Set("X-Ratelimit-Remaining", "999999")
+		header.Set("X-Ratelimit-Reset", strconv.FormatInt(time.Now().Unix()+60, 10))
 		_, _ = w.Write(body) // a caller that has gone is not ours to mind
 	})
 	return mux

@@ -36,6 +36,13 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if cfg.PrintConfig {
 		return cfg.WriteYAML(out) //nolint:wrapcheck // so is this
 	}
+	policy, err := policies(&cfg)
+	if err != nil {
+		return fmt.Errorf("make policies: %w", err)
+	}
+	if cfg.PrintPolicy {
+		return table(out, policy.Table)
+	}
 	logger := slog.New(slog.NewJSONHandler(secret.NewWriter(errOut), &slog.HandlerOptions{Level: cfg.LogLevel}))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -70,12 +77,16 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 			Transport:      mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
 		}),
 		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
-		Logger: logger, Observer: instruments,
+		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
 		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,
 	})
 	if err != nil {
 		return fmt.Errorf("make server: %w", err)
+	}
+	err = telemetry.ObserveState(observed.MeterProvider, func() telemetry.State { return telemetry.State(gateway.Snapshot()) })
+	if err != nil {
+		return fmt.Errorf("make instruments: %w", err)
 	}
 	return listen(ctx, &cfg, gateway, server.NewAdmin(gateway, observed.Metrics, cfg.AdminDebug), logger, errOut)
 }
@@ -140,12 +151,15 @@ func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, adm
 }
 
 // routes prints the table that the README shows.
-func routes(out io.Writer) error {
+func routes(out io.Writer) error { return table(out, transcode.RouteTable) }
+
+// table prints a table of all RPCs.
+func table(out io.Writer, of func([]*transcode.Plan) string) error {
 	plans, err := transcode.Compile(transcode.Services()...)
 	if err != nil {
 		return fmt.Errorf("compile protos: %w", err)
 	}
-	_, err = io.WriteString(out, transcode.RouteTable(plans))
+	_, err = io.WriteString(out, of(plans))
 	return err //nolint:wrapcheck // writing to stdout needs no more words
 }
 

@@ -45,7 +45,6 @@ type Config struct {
 	AllowInsecureUpstream bool
 	Simulator             bool
 
-	Share                   float64
 	MaxRequestBytes         ByteSize
 	MaxAnswerBytes          ByteSize
 	UpstreamIdleConnections int
@@ -54,13 +53,40 @@ type Config struct {
 	MaxConnectionAge        time.Duration // 0: connections are not closed for their age
 	DrainTimeout            time.Duration
 
+	Share           float64
+	RateLimitStart  int // requests per minute
+	RateUnconfirmed int
+	BatchShare      float64
+	QueueFactor     int
+	// Slots are before Share is applied.
+	MaveSlots          int
+	FocusGroupSlots    int
+	VideoAnalysisSlots int
+	FollowJobs         bool
+
+	RetryAttempts        int // 1: no retries
+	RetryBase            time.Duration
+	RetryCap             time.Duration
+	RetryAfterMax        time.Duration
+	RepeatUnknownOutcome bool
+	RetryBudgetRatio     float64
+	RetryBudgetStock     int
+
+	BreakerFailures     int
+	BreakerCooldown     time.Duration
+	BreakerMaxCooldown  time.Duration
+	BreakerSlowDeadline time.Duration
+	MaveSlowDeadline    time.Duration
+
 	Reflection bool
 	Health     bool
 	Channelz   bool
 	LogLevel   slog.Level
 
-	// PrintConfig asks for WriteYAML in place of a start.
+	// PrintConfig asks for WriteYAML in place of a start, PrintPolicy for the table of
+	// policies. Only one of them is set.
 	PrintConfig bool
+	PrintPolicy bool
 
 	// sources says where each setting came from, by name.
 	sources map[string]string
@@ -172,7 +198,11 @@ func (c Config) contradictions(known []Problem) []Problem {
 	if has("api_key") && has("api_key_file") {
 		refuse("api_key", "", "api_key_file (%s) is set as well; keep one of the two", c.Source("api_key_file"))
 	}
-	needsKey := !c.Simulator && !c.PrintConfig && !wrong["simulator"] && !wrong[fileSetting]
+	if c.PrintConfig && c.PrintPolicy {
+		refuse("print_policy", "", "print_config is set as well; keep one of the two")
+	}
+	c.misfits(wrong, refuse)
+	needsKey := !c.Simulator && !c.PrintConfig && !c.PrintPolicy && !wrong["simulator"] && !wrong[fileSetting]
 	if needsKey && !has("api_key") && !has("api_key_file") {
 		problems = append(problems, Problem{Setting: "api_key", Reason: "there is no Mavera key; set MAVERA_API_KEY or MAVERA_API_KEY_FILE, or run against the embedded simulator with --simulator"})
 	}

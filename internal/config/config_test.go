@@ -33,13 +33,32 @@ func byDefault(t *testing.T) Config {
 		GRPCAddr:                ":50051",
 		AdminAddr:               "127.0.0.1:9090",
 		BaseURL:                 &url.URL{Scheme: "https", Host: "app.mavera.io", Path: "/api/v1"},
-		Share:                   1,
 		MaxRequestBytes:         16 * mib,
 		MaxAnswerBytes:          32 * mib,
 		UpstreamIdleConnections: 64,
 		UpstreamIdleTimeout:     90 * time.Second,
 		KeepaliveTime:           time.Minute,
 		DrainTimeout:            200 * time.Second,
+		Share:                   1,
+		RateLimitStart:          60,
+		RateUnconfirmed:         10,
+		BatchShare:              0.1,
+		QueueFactor:             10,
+		MaveSlots:               10,
+		FocusGroupSlots:         5,
+		VideoAnalysisSlots:      3,
+		FollowJobs:              true,
+		RetryAttempts:           4,
+		RetryBase:               500 * time.Millisecond,
+		RetryCap:                30 * time.Second,
+		RetryAfterMax:           120 * time.Second,
+		RetryBudgetRatio:        0.2,
+		RetryBudgetStock:        10,
+		BreakerFailures:         5,
+		BreakerCooldown:         30 * time.Second,
+		BreakerMaxCooldown:      5 * time.Minute,
+		BreakerSlowDeadline:     10 * time.Second,
+		MaveSlowDeadline:        90 * time.Second,
 		Reflection:              true,
 		Health:                  true,
 		Channelz:                true,
@@ -81,12 +100,22 @@ func TestParse(t *testing.T) {
 			want: func(c *Config) { c.PrintConfig = true },
 		},
 		{
+			name: "printing the policy needs no key", args: []string{"--print-policy"},
+			want: func(c *Config) { c.PrintPolicy = true },
+		},
+		{
+			name: "the smallest share for ten slots, in spite of binary fractions", args: []string{"--simulator", "--share=0.1", "--focus-group-slots=10", "--video-analysis-slots=10"},
+			want: func(c *Config) {
+				c.Simulator, c.Share, c.FocusGroupSlots, c.VideoAnalysisSlots = true, 0.1, 10, 10
+			},
+		},
+		{
 			name:    "a flag wins over the environment, that over the file",
 			args:    []string{"--config=a.yaml", "--grpc-addr", ":1"},
-			environ: []string{"GATEWAY_CONFIG=b.yaml", "GATEWAY_GRPC_ADDR=:2", "GATEWAY_SHARE=0.2", "MAVERA_API_KEY=" + key},
+			environ: []string{"GATEWAY_CONFIG=b.yaml", "GATEWAY_GRPC_ADDR=:2", "GATEWAY_SHARE=0.5", "MAVERA_API_KEY=" + key},
 			files:   files{"a.yaml": "grpc_addr: :3\nshare: 0.3\ndrain_timeout: 3s\n"},
 			want: func(c *Config) {
-				c.File, c.GRPCAddr, c.Share, c.DrainTimeout, c.APIKey = "a.yaml", ":1", 0.2, 3*time.Second, parsedKey(t)
+				c.File, c.GRPCAddr, c.Share, c.DrainTimeout, c.APIKey = "a.yaml", ":1", 0.5, 3*time.Second, parsedKey(t)
 			},
 		},
 		{
@@ -108,6 +137,12 @@ func TestParse(t *testing.T) {
 					AllowInsecureUpstream: true, Share: 0.25,
 					MaxRequestBytes: kib, MaxAnswerBytes: gib, UpstreamIdleConnections: 0,
 					UpstreamIdleTimeout: time.Second, KeepaliveTime: 10 * time.Second, MaxConnectionAge: 90 * time.Minute,
+					RateLimitStart: 600, RateUnconfirmed: 1, BatchShare: 0.5, QueueFactor: 1000,
+					MaveSlots: 4, FocusGroupSlots: 1000, VideoAnalysisSlots: 6,
+					RetryAttempts: 1, RetryBase: time.Millisecond, RetryCap: time.Millisecond, RetryAfterMax: 0,
+					RepeatUnknownOutcome: true, RetryBudgetRatio: 1, RetryBudgetStock: 0,
+					BreakerFailures: 1, BreakerCooldown: 100 * time.Millisecond, BreakerMaxCooldown: 24 * time.Hour,
+					BreakerSlowDeadline: time.Second, MaveSlowDeadline: time.Hour,
 					DrainTimeout: 0, LogLevel: slog.LevelError,
 				}
 			},
@@ -173,6 +208,26 @@ upstream_idle_timeout: 1s
 keepalive_time: 10s
 max_connection_age: 1h30m
 drain_timeout: 0s
+rate_limit_start: 600
+rate_unconfirmed: 1
+batch_share: 0.5
+queue_factor: 1000
+mave_slots: 4
+focus_group_slots: 1000
+video_analysis_slots: 6
+follow_jobs: false
+retry_attempts: 1
+retry_base: 1ms
+retry_cap: 1ms
+retry_after_max: 0s
+repeat_unknown_outcome: true
+retry_budget_ratio: 1
+retry_budget_stock: 0
+breaker_failures: 1
+breaker_cooldown: 100ms
+breaker_max_cooldown: 24h
+breaker_slow_deadline: 1s
+mave_slow_deadline: 1h
 reflection: false
 health: false
 channelz: false
@@ -269,6 +324,34 @@ func TestParseRefuses(t *testing.T) {
 		{
 			name: "simulator and another upstream", args: []string{"--simulator", "--base-url=https://mavera.local"},
 			want: []string{`base_url = "https://mavera.local" (flag --base-url): the simulator (flag --simulator) sets it; leave out one of the two`},
+		},
+		{
+			name: "numbers that do not go together",
+			args: []string{"--simulator", "--retry-cap=100ms", "--breaker-cooldown=6m", "--share=0.05"},
+			want: []string{
+				`retry_cap = "100ms" (flag --retry-cap): must not be below retry_base, which is 500ms (default)`,
+				`breaker_max_cooldown = "5m" (default): must not be below breaker_cooldown, which is 6m (flag --breaker-cooldown)`,
+				`share = "0.05" (flag --share): it leaves less than one of the mave_slots, which are 10 (default)`,
+				`share = "0.05" (flag --share): it leaves less than one of the focus_group_slots, which are 5 (default)`,
+				`share = "0.05" (flag --share): it leaves less than one of the video_analysis_slots, which are 3 (default)`,
+			},
+		},
+		{
+			name: "a number that is wrong by itself is not compared",
+			args: []string{"--simulator", "--retry-base=1h", "--retry-cap=1ms", "--mave-slots=0", "--focus-group-slots=0", "--video-analysis-slots=x", "--share=0.05", "--retry-attempts=0", "--batch-share=0", "--retry-budget-ratio=NaN"},
+			want: []string{
+				`retry_base = "1h" (flag --retry-base): want a duration from 1ms to 1m`,
+				`mave_slots = "0" (flag --mave-slots): want a whole number from 1 to 1000`,
+				`focus_group_slots = "0" (flag --focus-group-slots): want a whole number from 1 to 1000`,
+				`video_analysis_slots = "x" (flag --video-analysis-slots): want a whole number from 1 to 1000`,
+				`retry_attempts = "0" (flag --retry-attempts): want a whole number from 1 to 10`,
+				`batch_share = "0" (flag --batch-share): want a number from 0.01 to 0.5`,
+				`retry_budget_ratio = "NaN" (flag --retry-budget-ratio): want a number from 0 to 1`,
+			},
+		},
+		{
+			name: "two things to print", args: []string{"--print-config", "--print-policy"},
+			want: []string{`print_policy (flag --print-policy): print_config is set as well; keep one of the two`},
 		},
 		{
 			name: "a password in the URL", args: []string{"--simulator", "--base-url=https://admin:pass@word@mavera.local/?token=hush"},

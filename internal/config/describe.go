@@ -96,7 +96,7 @@ func (c Config) WriteYAML(w io.Writer) error {
 		}
 		value := setting.format(&c)
 		switch setting.Type {
-		case typeBool, typeDuration, "integer", "number", "size":
+		case typeBool, typeDuration, typeInteger, typeNumber, "size":
 		default:
 			// Go's escapes are also YAML's (YAML 1.2, 5.7).
 			value = strconv.Quote(value)

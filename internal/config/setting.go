@@ -13,6 +13,8 @@ import (
 const (
 	typeBool     = "bool"
 	typeDuration = "duration"
+	typeInteger  = "integer"
+	typeNumber   = "number"
 
 	on  = "true"
 	off = "false"

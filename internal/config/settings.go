@@ -14,7 +14,7 @@ const fileSetting = "config"
 // Settings returns the table of all settings, in the order in which they are
 // documented.
 func Settings() []*Setting {
-	return slices.Concat(addressRows(), upstreamRows(), limitRows(), serviceRows(), commandRows())
+	return slices.Concat(addressRows(), upstreamRows(), limitRows(), paceRows(), retryRows(), breakerRows(), serviceRows(), commandRows())
 }
 
 // addressRows say where the gateway listens.
@@ -70,10 +70,6 @@ func upstreamRows() []*Setting {
 func limitRows() []*Setting {
 	return []*Setting{
 		row(Setting{
-			Name: "share", Type: "number", Unit: "above 0, at most 1", Default: "1",
-			Help: "Part of Mavera's rate limit and concurrency caps that this process may use. With three replicas on one key: 0.33.",
-		}, func(c *Config) *float64 { return &c.Share }, parseShare),
-		row(Setting{
 			Name: "max_request_bytes", Type: "size", Unit: "1KiB to 1GiB", Default: "16MiB",
 			Help: "Largest request message that is accepted from a caller; above it the call ends RESOURCE_EXHAUSTED.",
 		}, func(c *Config) *ByteSize { return &c.MaxRequestBytes }, parseSize),
@@ -82,7 +78,7 @@ func limitRows() []*Setting {
 			Help: "Largest answer, after decompression, that is accepted from Mavera; above it the call ends INTERNAL, ANSWER_TOO_LARGE.",
 		}, func(c *Config) *ByteSize { return &c.MaxAnswerBytes }, parseSize),
 		row(Setting{
-			Name: "upstream_idle_connections", Type: "integer", Unit: "0 to 10000", Default: "64",
+			Name: "upstream_idle_connections", Type: typeInteger, Unit: "0 to 10000", Default: "64",
 			Help: "Idle connections to Mavera that are kept for the next calls. It counts for HTTP/1.1 only; HTTP/2 shares one connection.",
 		}, func(c *Config) *int { return &c.UpstreamIdleConnections }, intBetween(0, 10000)),
 		row(Setting{
@@ -133,5 +129,9 @@ func commandRows() []*Setting {
 			Name: "print_config", Type: typeBool, Default: off, noEnv: true, noKey: true,
 			Help: "Print the effective configuration as YAML, with the source of each value and keys redacted, and exit.",
 		}, func(c *Config) *bool { return &c.PrintConfig }, parseBool),
+		row(Setting{
+			Name: "print_policy", Type: typeBool, Default: off, noEnv: true, noKey: true,
+			Help: "Print how every RPC is paced, repeated and held back, and exit.",
+		}, func(c *Config) *bool { return &c.PrintPolicy }, parseBool),
 	}
 }

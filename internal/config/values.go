@@ -77,6 +77,19 @@ func intBetween(low, high int) func(string) (int, error) {
 	}
 }
 
+func numberBetween(low, high float64) func(string) (float64, error) {
+	return func(text string) (float64, error) {
+		number, err := strconv.ParseFloat(text, 64)
+		// Written so that NaN is refused.
+		if err != nil || !(number >= low && number <= high) {
+			return 0, fmt.Errorf("want a number from %s to %s", formatNumber(low), formatNumber(high))
+		}
+		return number, nil
+	}
+}
+
+func formatNumber(number float64) string { return strconv.FormatFloat(number, 'g', -1, 64) }
+
 func durationBetween(low, high time.Duration) func(string) (time.Duration, error) {
 	return func(text string) (time.Duration, error) {
 		duration, err := time.ParseDuration(text)

@@ -48,6 +48,8 @@ type Failure struct { //nolint:errname // what failed is the call; its error tex
 	Help string
 
 	details detail
+	kind    Cause
+	unclear bool
 	cause   error
 }
 
@@ -59,6 +61,22 @@ func (f *Failure) Error() string {
 	}
 	return text
 }
+
+// By reports whether the failure has this cause. A failure with an HTTP status has
+// none.
+func (f *Failure) By(cause Cause) bool { return f.kind == cause }
+
+// Unhealthy reports whether the failure speaks against Mavera's health: a 5xx, no
+// connection or a lost one, an attempt that timed out. A 408 is an answer like any
+// other 4xx.
+func (f *Failure) Unhealthy() bool {
+	timedOut := f.kind == AttemptTimedOut && f.HTTPStatus != http.StatusRequestTimeout
+	return f.HTTPStatus >= http.StatusInternalServerError || f.kind == NotSent || f.kind == Lost || timedOut
+}
+
+// Unclear reports whether Mavera may have carried out the attempt, be it one that may
+// be repeated or not.
+func (f *Failure) Unclear() bool { return f.unclear }
 
 // Unwrap returns the private half.
 func (f *Failure) Unwrap() error { return f.cause }
@@ -75,7 +93,7 @@ func NewFailure(cause Cause, err error, violations ...transcode.Violation) *Fail
 func (r *row) failure(repeatable bool, err error) *Failure {
 	f := &Failure{
 		Code: r.code, Reason: r.reason, Domain: UpstreamDomain, Text: r.text, User: r.user,
-		Help: r.help, details: r.details, cause: err,
+		Help: r.help, details: r.details, kind: r.cause, unclear: r.unknownOutcome, cause: err,
 	}
 	if r.local {
 		f.Domain = GatewayDomain

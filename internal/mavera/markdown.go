@@ -81,5 +81,5 @@ func (r *row) detailNames() []string {
 }
 
 func (r retryRule) String() string {
-	return [...]string{never: "no", always: "yes", idempotent: "idempotent only", byCaller: "no, the caller may at once"}[r]
+	return [...]string{never: "no", always: "yes", idempotent: "idempotent only", byCaller: "no, the caller may after the delay of RetryInfo"}[r]
 }

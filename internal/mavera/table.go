@@ -23,6 +23,10 @@ const (
 	CallerLeft     Cause = "the caller left"
 	TotalTimedOut  Cause = "the gateway's own total timeout"
 	InvalidRequest Cause = "a bad request message"
+	CircuitOpen    Cause = "the breaker is open"
+	RateLimited    Cause = "a known wait does not fit the deadline"
+	SlotsFull      Cause = "no slot in time"
+	QueueFull      Cause = "the queue is full"
 	ShuttingDown   Cause = "draining"
 	Panicked       Cause = "a panic"
 )
@@ -49,7 +53,7 @@ const (
 	never      retryRule = iota
 	always               // Mavera's own rule, whatever the method (/guides/errors)
 	idempotent           // only where a repeat does nothing twice
-	byCaller             // not here, but the caller may at once: another gateway takes it
+	byCaller             // not here, but the caller may, after a delay that is known when it fails
 )
 
 // detail names the further details of a row; several may be set.
@@ -130,6 +134,10 @@ func table() []*row {
 		{cause: CallerLeft, code: codes.Canceled, reason: "CANCELLED", text: "the caller cancelled the call", user: "The request was cancelled."},
 		{cause: TotalTimedOut, code: codes.DeadlineExceeded, reason: "TOTAL_TIMEOUT", local: true, text: "the call took longer than the gateway allows; set a deadline of your own for more", user: userTooSlow},
 		{cause: InvalidRequest, code: codes.InvalidArgument, reason: "INVALID_REQUEST", details: badRequest, local: true, text: "the request message is invalid", user: userFix},
+		{cause: CircuitOpen, code: codes.Unavailable, reason: "CIRCUIT_OPEN", retry: byCaller, local: true, text: "Mavera failed several times in a row, so it is left alone for a while; nothing was sent", user: userLater},
+		{cause: RateLimited, code: codes.ResourceExhausted, reason: "RATE_LIMITED_LOCALLY", details: quotaFailure, retry: byCaller, local: true, text: "the wait for a place in the rate limit window would outlive the deadline; nothing was sent", user: userBusy},
+		{cause: SlotsFull, code: codes.ResourceExhausted, reason: "CONCURRENCY_LIMITED", details: quotaFailure, retry: byCaller, local: true, text: "all slots that Mavera grants the family are taken, and none was freed in time; nothing was sent", user: userBusy},
+		{cause: QueueFull, code: codes.ResourceExhausted, reason: "QUEUE_FULL", details: quotaFailure, retry: byCaller, local: true, text: "too many calls wait already; nothing was sent", user: userBusy},
 		{cause: ShuttingDown, code: codes.Unavailable, reason: "SHUTTING_DOWN", retry: byCaller, local: true, text: "this gateway is shutting down; another one will take the call", user: userLater},
 		{cause: Panicked, code: codes.Internal, reason: "PANIC", local: true, text: "the gateway failed; the request id leads support to the cause", user: userGeneric},
 	}

@@ -49,6 +49,8 @@ type Plan struct {
 	Idempotency Idempotency
 	// Billed says whether a call can cost credits.
 	Billed bool
+	// Capped says whether a call takes one of the family's slots.
+	Capped bool
 	// AttemptTimeout bounds one upstream attempt.
 	AttemptTimeout time.Duration
 	// TotalTimeout bounds the call when the caller has set no deadline.
@@ -211,7 +213,7 @@ func (p *Plan) call(method protoreflect.MethodDescriptor) error {
 	case call.GetTotalTimeout().AsDuration() < call.GetAttemptTimeout().AsDuration():
 		return errors.New("option (mavera.options.v1.call): total_timeout is below attempt_timeout")
 	}
-	p.Family, p.Billed = call.GetFamily(), call.GetBilled()
+	p.Family, p.Billed, p.Capped = call.GetFamily(), call.GetBilled(), call.GetCapped()
 	p.AttemptTimeout, p.TotalTimeout = call.GetAttemptTimeout().AsDuration(), call.GetTotalTimeout().AsDuration()
 
 	opts, _ := method.Options().(*descriptorpb.MethodOptions)

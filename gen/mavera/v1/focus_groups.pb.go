@@ -2201,12 +2201,12 @@ const file_mavera_v1_focus_groups_proto_rawDesc = "" +
 	"\b_contentB\x06\n" +
 	"\x04_urlB\n" +
 	"\n" +
-	"\b_file_id2\xb2\x03\n" +
+	"\b_file_id2\xb4\x03\n" +
 	"\x12FocusGroupsService\x12\x92\x01\n" +
 	"\x0fListFocusGroups\x12!.mavera.v1.ListFocusGroupsRequest\x1a\".mavera.v1.ListFocusGroupsResponse\"8\x82\x80\x19\x1c\n" +
-	"\ffocus_groups\x12\x02\b<\x1a\x02\bx*\x04\b\x01\x10d\x82\xd3\xe4\x93\x02\x0f\x12\r/focus-groups\x90\x02\x01\x12\x83\x01\n" +
-	"\x10CreateFocusGroup\x12\".mavera.v1.CreateFocusGroupRequest\x1a\x15.mavera.v1.FocusGroup\"4\x82\x80\x19\x18\n" +
-	"\ffocus_groups\x12\x02\b<\x1a\x02\bx \x01\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/focus-groups\x12\x80\x01\n" +
+	"\ffocus_groups\x12\x02\b<\x1a\x02\bx*\x04\b\x01\x10d\x82\xd3\xe4\x93\x02\x0f\x12\r/focus-groups\x90\x02\x01\x12\x85\x01\n" +
+	"\x10CreateFocusGroup\x12\".mavera.v1.CreateFocusGroupRequest\x1a\x15.mavera.v1.FocusGroup\"6\x82\x80\x19\x1a\n" +
+	"\ffocus_groups\x12\x02\b<\x1a\x02\bx \x010\x01\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/focus-groups\x12\x80\x01\n" +
 	"\rGetFocusGroup\x12\x1f.mavera.v1.GetFocusGroupRequest\x1a\x15.mavera.v1.FocusGroup\"7\x82\x80\x19\x16\n" +
 	"\ffocus_groups\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x14\x12\x12/focus-groups/{id}\x90\x02\x01BAZ?github.com/mavera-gateway/mavera-gateway/gen/mavera/v1;maverav1b\x06proto3"
 

@@ -159,7 +159,10 @@ type Call struct {
 	// Whether a call can cost credits.
 	Billed bool `protobuf:"varint,4,opt,name=billed,proto3" json:"billed,omitempty"`
 	// How the list is paged. Required exactly where the request has a page_token.
-	Paging        *Paging `protobuf:"bytes,5,opt,name=paging,proto3" json:"paging,omitempty"`
+	Paging *Paging `protobuf:"bytes,5,opt,name=paging,proto3" json:"paging,omitempty"`
+	// Whether a call takes one of the slots that Mavera caps for the family: 10
+	// running calls of Mave, 5 running focus groups, 3 running video analyses.
+	Capped        bool `protobuf:"varint,6,opt,name=capped,proto3" json:"capped,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -227,6 +230,13 @@ func (x *Call) GetPaging() *Paging {
 		return x.Paging
 	}
 	return nil
+}
+
+func (x *Call) GetCapped() bool {
+	if x != nil {
+		return x.Capped
+	}
+	return false
 }
 
 // Paging says which envelope the contract documents for a list. Whatever is
@@ -611,13 +621,14 @@ var File_mavera_options_v1_options_proto protoreflect.FileDescriptor
 
 const file_mavera_options_v1_options_proto_rawDesc = "" +
 	"\n" +
-	"\x1fmavera/options/v1/options.proto\x12\x11mavera.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\xed\x01\n" +
+	"\x1fmavera/options/v1/options.proto\x12\x11mavera.options.v1\x1a google/protobuf/descriptor.proto\x1a\x1egoogle/protobuf/duration.proto\"\x85\x02\n" +
 	"\x04Call\x12\x16\n" +
 	"\x06family\x18\x01 \x01(\tR\x06family\x12B\n" +
 	"\x0fattempt_timeout\x18\x02 \x01(\v2\x19.google.protobuf.DurationR\x0eattemptTimeout\x12>\n" +
 	"\rtotal_timeout\x18\x03 \x01(\v2\x19.google.protobuf.DurationR\ftotalTimeout\x12\x16\n" +
 	"\x06billed\x18\x04 \x01(\bR\x06billed\x121\n" +
-	"\x06paging\x18\x05 \x01(\v2\x19.mavera.options.v1.PagingR\x06paging\"\x8c\x02\n" +
+	"\x06paging\x18\x05 \x01(\v2\x19.mavera.options.v1.PagingR\x06paging\x12\x16\n" +
+	"\x06capped\x18\x06 \x01(\bR\x06capped\"\x8c\x02\n" +
 	"\x06Paging\x12>\n" +
 	"\benvelope\x18\x01 \x01(\x0e2\".mavera.options.v1.Paging.EnvelopeR\benvelope\x12\"\n" +
 	"\rmax_page_size\x18\x02 \x01(\x05R\vmaxPageSize\x12%\n" +

@@ -1,0 +1,76 @@
+package telemetry
+
+import "go.opentelemetry.io/otel/attribute"
+
+// ScopeName is the instrumentation scope of the gateway's own instruments and
+// spans.
+const ScopeName = "github.com/mavera-gateway/mavera-gateway"
+
+// The gateway's own instruments, all of them. On /metrics the dots are underscores,
+// and the unit and _total follow where Prometheus wants them. Gauges and the two
+// counters of the window show the gateway's own key: the keys of callers are paced
+// each by its own window, but neither become attributes nor are mixed in.
+const (
+	// What answers bring.
+	unmodelledFields = "mavera.gateway.unmodelled_fields" // Counter of fields; rpc, field, kind.
+	creditsUsed      = "mavera.gateway.credits_used"      // Counter of credits; family.
+
+	// Attempts and their repeats.
+	upstreamAttempts = "mavera.gateway.upstream_attempts"     // Counter; family, outcome.
+	retries          = "mavera.gateway.retries"               // Counter; family, reason.
+	budgetRefusals   = "mavera.gateway.retry_budget_refusals" // Counter of retries; family.
+	budgetLevel      = "mavera.gateway.retry_budget"          // Gauge of retries.
+
+	// The breakers.
+	breakerState       = "mavera.gateway.breaker_state"       // Gauge: 0 closed, 1 half-open, 2 open; family.
+	breakerTransitions = "mavera.gateway.breaker_transitions" // Counter; family, from, to.
+
+	// The window of the rate limit and the queue before it.
+	wait                  = "mavera.gateway.wait"                    // Histogram of seconds; family, class.
+	queueLength           = "mavera.gateway.queue_length"            // Gauge of calls; class.
+	windowLimit           = "mavera.gateway.window_limit"            // Gauge of requests.
+	windowPlaces          = "mavera.gateway.window_places"           // Gauge of requests.
+	windowUsed            = "mavera.gateway.window_used"             // Gauge of requests.
+	windowForeign         = "mavera.gateway.window_foreign"          // Gauge of requests.
+	windowForeignRequests = "mavera.gateway.window_foreign_requests" // Counter of requests.
+	windowIgnoredHeaders  = "mavera.gateway.window_ignored_headers"  // Counter of answers.
+
+	// The slots of capped families.
+	slots        = "mavera.gateway.slots"         // Gauge of slots; family.
+	slotsInUse   = "mavera.gateway.slots_in_use"  // Gauge of slots; family.
+	slotsWaiting = "mavera.gateway.slots_waiting" // Gauge of calls; family.
+)
+
+// Attributes of the gateway's instruments. Every one has a bounded set of
+// values; a prompt, an id, a key or a caller's name never becomes one.
+const (
+	// RPCKey is the full method, such as mavera.v1.PersonasService/GetPersona:
+	// one value per RPC of the API.
+	RPCKey = attribute.Key("rpc")
+	// FieldKey is the path of a field in the upstream's answer, without list
+	// indexes, such as data.tags. The upstream decides how many there are; see
+	// cardinalityLimit.
+	FieldKey = attribute.Key("field")
+	// KindKey says what about a field is not modelled: one value per kind that
+	// the transcoder knows.
+	KindKey = attribute.Key("kind")
+	// FamilyKey is the family of calls that share limits, such as responses or
+	// mave: one value per family of the API.
+	FamilyKey = attribute.Key("family")
+	// OutcomeKey is what came of an attempt: ok, http_<status> for the statuses that
+	// Mavera or proxies are known to answer with, or the name of what went wrong.
+	OutcomeKey = attribute.Key("outcome")
+	// ReasonKey is why an attempt was repeated: one of the values of OutcomeKey.
+	ReasonKey = attribute.Key("reason")
+	// ClassKey is the priority of a call: interactive, batch or poll.
+	ClassKey = attribute.Key("class")
+	// FromKey and ToKey are states of a breaker: closed, half-open or open.
+	FromKey = attribute.Key("from")
+	ToKey   = attribute.Key("to")
+)
+
+// cardinalityLimit is how many sets of attributes one instrument keeps. Those
+// beyond are counted together under otel_metric_overflow="true", so that an
+// upstream that invents field names can't fill the memory. It is the default
+// of the OpenTelemetry specification (metrics SDK, cardinality limits).
+const cardinalityLimit = 2000

@@ -1,0 +1,326 @@
+package resilience
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// A Call is one exchange with the upstream, with the policy it goes by and the
+// mechanisms of its key and family. Nesting:
+//
+//	retry( breaker( bulkhead( rate( attempt with its timeout ))))
+//
+// A backoff holds no slot, an open breaker costs no place in the window, and every
+// attempt is paced.
+type Call struct {
+	// Policy has the numbers.
+	Policy Policy
+	// Timeout bounds one attempt, from when it may be sent. TimeoutCause is the cause
+	// that its context gets.
+	Timeout      time.Duration
+	TimeoutCause error
+
+	// Class, Caller and Family are what the limiter goes by.
+	Class          Class
+	Caller, Family string
+	// Resent says that the call is itself a retry, of a client's or a proxy's: its
+	// first attempt is paid from the budget too, and it pays for none.
+	Resent bool
+
+	Budget  BudgetStore
+	Breaker BreakerStore
+	Limiter *Limiter
+	Slots   *Bulkhead // nil where nothing is capped
+
+	// Random returns a number in [0,1): the jitter.
+	Random func() float64
+	// Watch is told of what is decided; nil for nobody.
+	Watch Watcher
+}
+
+// A Watcher counts and logs decisions. Its methods must not block.
+type Watcher interface {
+	// Retried is told why an attempt is followed by another, and after which pause.
+	Retried(reason string, pause time.Duration)
+	// BudgetSpent is told that a retry was given up because the budget is spent.
+	BudgetSpent()
+	// Changed is told that the breaker of the call changed its state.
+	Changed(Transition)
+	// Waited is told how long an attempt waited for its slot and its place, whether it
+	// got them or not.
+	Waited(time.Duration)
+}
+
+// An Attempt makes one exchange and says what came of it. The lease is that of the
+// slot it holds, nil where nothing is capped; keeping it leaves the slot to a job.
+type Attempt func(ctx context.Context, lease *Lease) Outcome
+
+// An Outcome is what came of an attempt.
+type Outcome struct {
+	// Err is nil after success.
+	Err error
+	// Reason names the kind of failure, for metrics: "429", "connection_lost".
+	Reason string
+	// Repeat says that the failure may be repeated, whatever the call does.
+	Repeat bool
+	// Unknown says that the call may have been carried out, and that a repeat could do
+	// it twice.
+	Unknown bool
+	// Result is what the breaker learns.
+	Result Result
+	// RetryAfter is how long the upstream asks to wait; HasRetryAfter whether it does.
+	RetryAfter    time.Duration
+	HasRetryAfter bool
+	// Throttled says that the upstream refused the call because of its rate.
+	Throttled bool
+	// Sends is how often the request went out; 0 is never.
+	Sends int
+	// Headers is what the answer says of the rate limit.
+	Headers Headers
+}
+
+// An OpenError refuses a call because the breaker is open.
+type OpenError struct {
+	// RetryAt is when the next probe is let through.
+	RetryAt time.Time
+}
+
+func (e *OpenError) Error() string {
+	return fmt.Sprintf("the circuit breaker is open until %s", e.RetryAt.UTC().Format(time.RFC3339))
+}
+
+// A BudgetError refuses a call that arrives as a retry while the retry budget is spent.
+type BudgetError struct {
+	// RetryAfter is how long the stock takes to regain one retry, if nobody else takes
+	// it; zero when it regains none.
+	RetryAfter time.Duration
+}
+
+func (e *BudgetError) Error() string {
+	return "the call is itself a retry, and the retry budget is spent"
+}
+
+// Do makes the call: it waits for permission, attempts, and repeats what the policy
+// lets it. It returns nil or the error of the last attempt, or why there was none:
+// [*OpenError], [*SlotsFullError], [*RefusedError], [*BudgetError], or the cause of the
+// context. Where a repeat was refused, the error of the last attempt comes first and the
+// refusal is joined to it ([errors.Join]): it tells when the repeat would be let through.
+// waited is the time spent waiting for permission and between attempts.
+//
+// No pause is begun that would outlive the context's deadline, or at whose end the
+// breaker is known to be open still.
+func Do(ctx context.Context, call *Call, attempt Attempt) (waited time.Duration, err error) {
+	if ctx.Err() != nil {
+		return 0, context.Cause(ctx)
+	}
+	if err := call.begin(time.Now()); err != nil {
+		return 0, err
+	}
+	for tries := 1; ; tries++ {
+		outcome, wait, refused := call.once(ctx, attempt)
+		waited += wait
+		switch {
+		case refused != nil && ctx.Err() != nil:
+			return waited, context.Cause(ctx)
+		case refused != nil && err != nil:
+			return waited, errors.Join(err, refused) // what Mavera said tells more
+		case refused != nil:
+			return waited, refused
+		}
+		err = outcome.Err
+		pause, again, refused := call.next(ctx, &outcome, tries)
+		switch {
+		case refused != nil:
+			return waited, errors.Join(err, refused)
+		case !again:
+			return waited, err
+		}
+		slept, ok := sleep(ctx, pause)
+		waited += slept
+		if !ok {
+			return waited, context.Cause(ctx)
+		}
+	}
+}
+
+// begin refuses what the breaker would refuse, so that it costs nothing, and settles
+// with the budget: a call pays for retries, one that is a retry itself draws one.
+func (c *Call) begin(now time.Time) error {
+	if err := c.check(now); err != nil {
+		return err
+	}
+	if !c.Resent {
+		c.Budget.Call(now)
+		return nil
+	}
+	limit := c.Limiter.Usage().Limit
+	if c.Budget.Spend(now, limit) {
+		return nil
+	}
+	if c.Watch != nil {
+		c.Watch.BudgetSpent()
+	}
+	return &BudgetError{RetryAfter: c.Policy.Budget.interval(limit)}
+}
+
+// once is one attempt with all that has to let it through.
+func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, waited time.Duration, refused error) {
+	var lease *Lease
+	if c.Slots != nil {
+		lease, waited, refused = c.Slots.Acquire(ctx, c.Caller)
+		if refused != nil {
+			c.tell(waited)
+			return outcome, waited, refused
+		}
+		defer lease.Release()
+	}
+	ticket, paced, refused := c.admit(ctx)
+	waited += paced
+	c.tell(waited)
+	// An attempt of which nothing else is known has gone out, and says nothing of the
+	// upstream: so it stands should it panic.
+	outcome.Sends = 1
+	defer func() { c.done(ticket, outcome.Result) }()
+	if refused != nil {
+		return outcome, waited, refused
+	}
+	sentAt := time.Now()
+	defer func() { c.learn(sentAt, &outcome) }()
+	within, cancel := context.WithTimeoutCause(ctx, c.Timeout, c.TimeoutCause)
+	defer cancel()
+	outcome = attempt(within, lease)
+	return outcome, waited, nil
+}
+
+// admit takes a ticket of the breaker and a place in the window, which are both to be
+// settled, or none of them but for a ticket of a caller who left. The ticket is taken at
+// the end of the queue, so that no probe waits there while others are refused.
+func (c *Call) admit(ctx context.Context) (ticket Ticket, waited time.Duration, err error) {
+	if err := c.check(time.Now()); err != nil {
+		return Ticket{}, 0, err
+	}
+	asked := false
+	waited, err = c.Limiter.Wait(ctx, Ask{
+		Class: c.Class, Caller: c.Caller, Family: c.Family,
+		Recheck: func() (err error) {
+			asked = true
+			ticket, err = c.ask()
+			return err
+		},
+	})
+	if err != nil || asked {
+		return ticket, waited, err
+	}
+	if ticket, err = c.ask(); err != nil { // the breaker opened since the check
+		c.Limiter.Learn(time.Now(), Headers{Unsent: true})
+	}
+	return ticket, waited, err
+}
+
+// check reports whether the breaker would refuse the call, without taking a ticket.
+func (c *Call) check(now time.Time) error {
+	if _, retryAt, ok := c.Breaker.Check(now); !ok {
+		return &OpenError{RetryAt: retryAt}
+	}
+	return nil
+}
+
+// ask takes a ticket of the breaker.
+func (c *Call) ask() (Ticket, error) {
+	ticket, retryAt, ok := c.Breaker.Ask(time.Now())
+	if !ok {
+		return Ticket{}, &OpenError{RetryAt: retryAt}
+	}
+	if ticket.Transition.Happened() && c.Watch != nil {
+		c.Watch.Changed(ticket.Transition)
+	}
+	return ticket, nil
+}
+
+// done gives the ticket back; the zero ticket is none.
+func (c *Call) done(ticket Ticket, result Result) {
+	if change := c.Breaker.Done(time.Now(), ticket, result); change.Happened() && c.Watch != nil {
+		c.Watch.Changed(change)
+	}
+}
+
+func (c *Call) tell(waited time.Duration) {
+	if c.Watch != nil {
+		c.Watch.Waited(waited)
+	}
+}
+
+// learn tells the limiter what the answer says, and what went out beyond the one
+// place that was taken.
+func (c *Call) learn(sentAt time.Time, o *Outcome) {
+	for range o.Sends - 1 {
+		c.Limiter.Charge()
+	}
+	o.Headers.Unsent = o.Sends == 0
+	c.Limiter.Learn(sentAt, o.Headers)
+	if !o.Throttled || !o.HasRetryAfter {
+		return
+	}
+	until := time.Now().Add(o.RetryAfter)
+	if o.Headers.HasRemaining && o.Headers.Remaining > 0 {
+		c.Limiter.HoldFamily(c.Family, until) // the key has room: it is a cap of this family
+		return
+	}
+	c.Limiter.Close(until)
+}
+
+// next decides whether there is another attempt, and after which pause. refused says
+// that the breaker would not let it through.
+func (c *Call) next(ctx context.Context, o *Outcome, tries int) (pause time.Duration, again bool, refused error) {
+	if tries >= c.Policy.Attempts || !c.repeatable(ctx, o) {
+		return 0, false, nil
+	}
+	if o.HasRetryAfter {
+		if o.RetryAfter > c.Policy.MaxRetryAfter {
+			return 0, false, nil
+		}
+		pause = c.Policy.Backoff.DelayAfter(o.RetryAfter, tries-1, c.Random())
+	} else {
+		pause = c.Policy.Backoff.Delay(tries-1, c.Random())
+	}
+	now := time.Now()
+	end := now.Add(pause)
+	if deadline, ok := ctx.Deadline(); ok && !end.Before(deadline) {
+		return 0, false, nil
+	}
+	if state, retryAt, _ := c.Breaker.Check(now); state == Open && retryAt.After(end) {
+		return 0, false, &OpenError{RetryAt: retryAt}
+	}
+	if !c.Budget.Spend(now, c.Limiter.Usage().Limit) {
+		if c.Watch != nil {
+			c.Watch.BudgetSpent()
+		}
+		return 0, false, nil
+	}
+	if c.Watch != nil {
+		c.Watch.Retried(o.Reason, pause)
+	}
+	return pause, true, nil
+}
+
+// repeatable reports whether the policy lets an attempt that ended so be repeated, and
+// there is still somebody to repeat it for.
+func (c *Call) repeatable(ctx context.Context, o *Outcome) bool {
+	return o.Err != nil && ctx.Err() == nil && (o.Repeat || o.Unknown && c.Policy.RepeatUnknown)
+}
+
+// sleep returns after d, or when ctx ends; slept is how long that took, and ok reports
+// whether it was d.
+func sleep(ctx context.Context, d time.Duration) (slept time.Duration, ok bool) {
+	begin := time.Now()
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return time.Since(begin), ctx.Err() == nil
+	case <-ctx.Done():
+		return time.Since(begin), false
+	}
+}
