@@ -15,8 +15,8 @@ import (
 // A backoff holds no slot, an open breaker costs no place in the window, and every
 // attempt is paced.
 type Call struct {
-	// Policy has the numbers.
-	Policy Policy
+	// Policy has the numbers; it is only read.
+	Policy *Policy
 	// Timeout bounds one attempt, from when it may be sent. TimeoutCause is the cause
 	// that its context gets.
 	Timeout      time.Duration

@@ -292,7 +292,7 @@ func TestDoPanic(t *testing.T) {
 				}
 			}()
 			call := &Call{
-				Policy: s.policy, Timeout: time.Minute, Budget: s.budget, Breaker: s.breaker, Limiter: s.limiter, Slots: s.slots,
+				Policy: &s.policy, Timeout: time.Minute, Budget: s.budget, Breaker: s.breaker, Limiter: s.limiter, Slots: s.slots,
 			}
 			_, _ = Do(t.Context(), call, func(context.Context, *Lease) Outcome { panic("a mistake") })
 		}()
@@ -346,7 +346,7 @@ func TestDoCancelled(t *testing.T) {
 func BenchmarkDo(b *testing.B) {
 	policy := DefaultPolicy()
 	call := &Call{
-		Policy: policy, Timeout: time.Minute, TimeoutCause: errTimeout, Family: "mave", Caller: "tester",
+		Policy: &policy, Timeout: time.Minute, TimeoutCause: errTimeout, Family: "mave", Caller: "tester",
 		Budget: NewLocalBudget(policy.Budget), Breaker: NewLocalBreaker(policy.Breaker),
 		Limiter: NewLimiter(NewWindow(WindowPolicy{StartLimit: 1_000_000_000, Unconfirmed: 1_000_000_000}), QueuePolicy{}),
 		Slots:   NewBulkhead(Caps{Slots: 10}, NewLocalSlots()),

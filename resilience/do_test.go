@@ -58,7 +58,7 @@ func newStage(change func(*Policy), script ...reply) *stage {
 // call makes one call; change edits it.
 func (s *stage) call(ctx context.Context, change ...func(*Call)) (time.Duration, error) {
 	call := &Call{
-		Policy: s.policy, Timeout: time.Minute, TimeoutCause: errTimeout, Family: "personas", Caller: "tester",
+		Policy: &s.policy, Timeout: time.Minute, TimeoutCause: errTimeout, Family: "personas", Caller: "tester",
 		Budget: s.budget, Breaker: s.breaker, Limiter: s.limiter, Slots: s.slots,
 		Random: func() float64 { return 0.5 }, Watch: s,
 	}

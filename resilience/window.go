@@ -115,6 +115,7 @@ type Window struct {
 	policy WindowPolicy
 	limit  int
 
+	begin   time.Time // What the times in own count from.
 	own     []request // By sending time; kept for two spans.
 	gone    int       // How many of own have left the window.
 	batches int       // How many of those in the window are of class batch.
@@ -135,10 +136,11 @@ type Window struct {
 	foreignTotal, ignored uint64
 }
 
-// request is an own request.
+// request is an own request. It holds no pointer, so that the garbage collector has
+// nothing to do with a window of many of them.
 type request struct {
-	sentAt time.Time
-	class  Class
+	sent  time.Duration // After Window.begin.
+	class Class
 }
 
 // NewWindow returns a window that nothing is known about yet.
@@ -251,17 +253,18 @@ func (w *Window) polling(now time.Time) int {
 // advance lets requests leave the window, and forgets them a span later: answers
 // that are so late tell nothing.
 func (w *Window) advance(now time.Time) {
-	if w.since.IsZero() {
-		w.since = now
+	if w.begin.IsZero() {
+		w.begin, w.since = now, now
 	}
-	for w.gone < len(w.own) && !w.leaves(w.gone).After(now) {
+	left := now.Sub(w.begin) - w.stay() // What was sent until then.
+	for w.gone < len(w.own) && w.own[w.gone].sent <= left {
 		if w.own[w.gone].class == Batch {
 			w.batches--
 		}
 		w.gone++
 	}
 	old := 0
-	for old < w.gone && !w.leaves(old).Add(w.stay()).After(now) {
+	for old < w.gone && w.own[old].sent <= left-w.stay() {
 		old++
 	}
 	w.own, w.gone = w.own[old:], w.gone-old
@@ -269,14 +272,14 @@ func (w *Window) advance(now time.Time) {
 
 // add counts an own request.
 func (w *Window) add(now time.Time, class Class) {
-	w.own = append(w.own, request{sentAt: now, class: class})
+	w.own = append(w.own, request{sent: now.Sub(w.begin), class: class})
 	if class == Batch {
 		w.batches++
 	}
 }
 
 // leaves is when the i-th own request leaves the window.
-func (w *Window) leaves(i int) time.Time { return w.own[i].sentAt.Add(w.stay()) }
+func (w *Window) leaves(i int) time.Time { return w.begin.Add(w.own[i].sent + w.stay()) }
 
 // next is Next after advance.
 func (w *Window) next(now time.Time, class Class, n int, waiting Waiting) time.Time {
@@ -338,7 +341,8 @@ func (w *Window) leaving(n, left int) time.Time {
 
 // sentUntil counts the remembered own requests that were sent until a time.
 func (w *Window) sentUntil(t time.Time) int {
-	return sort.Search(len(w.own), func(i int) bool { return w.own[i].sentAt.After(t) })
+	sent := t.Sub(w.begin)
+	return sort.Search(len(w.own), func(i int) bool { return w.own[i].sent > sent })
 }
 
 func later(a, b time.Time) time.Time {

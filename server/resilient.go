@@ -41,6 +41,7 @@ type familyKey struct {
 }
 
 type familyState struct {
+	policy  *resilience.Policy
 	breaker resilience.BreakerStore
 	slots   *resilience.Bulkhead // nil where nothing is capped
 }
@@ -57,7 +58,7 @@ func newResilient(options Options, policies Policies) *resilient {
 		}, nil),
 		families: resilience.NewRegistry(maxKeys*maxFamilies, func(key familyKey) *familyState {
 			policy := policies.Of(key.family)
-			state := &familyState{breaker: resilience.NewLocalBreaker(policy.Breaker)}
+			state := &familyState{policy: &policy, breaker: resilience.NewLocalBreaker(policy.Breaker)}
 			if policy.Caps.Slots > 0 {
 				state.slots = resilience.NewBulkhead(policy.Caps, resilience.NewLocalSlots())
 			}
@@ -78,7 +79,7 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	defer family.Release()
 
 	call := &resilience.Call{
-		Policy:  r.policies.Of(c.plan.Family),
+		Policy:  family.Value.policy,
 		Timeout: c.plan.AttemptTimeout, TimeoutCause: mavera.ErrAttemptTimeout,
 		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: resent(ctx),
 		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,

@@ -50,7 +50,7 @@ func BenchmarkDo(b *testing.B) {
 	for b.Loop() {
 		state := states.Use("key")
 		call := &resilience.Call{
-			Policy: policy, Timeout: time.Minute, TimeoutCause: context.DeadlineExceeded,
+			Policy: &policy, Timeout: time.Minute, TimeoutCause: context.DeadlineExceeded,
 			Caller: "caller", Family: "family",
 			Budget: state.Value.budget, Breaker: state.Value.breaker, Limiter: state.Value.limiter, Slots: state.Value.slots,
 			Random: rand.Float64, Watch: ignore{},

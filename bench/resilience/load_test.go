@@ -61,7 +61,7 @@ func newLoad(up *upstream, change func(*resilience.Policy)) *load {
 		upstream: up,
 		begin:    time.Now(),
 		chain: resilience.Call{
-			Policy:  policy,
+			Policy:  &policy,
 			Timeout: time.Minute, TimeoutCause: context.DeadlineExceeded,
 			Family:  "family",
 			Budget:  resilience.NewLocalBudget(policy.Budget),

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
 )
 
@@ -20,13 +21,20 @@ type Instruments struct {
 	budgetRefusals   metric.Int64Counter
 	transitions      metric.Int64Counter
 	wait             metric.Float64Histogram
+
+	byFamily, byOutcome, byReason, byClass labels
 }
 
 // NewInstruments makes the instruments of a provider.
 func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 	meter := provider.Meter(ScopeName)
 	var errs [7]error
-	var i Instruments
+	i := Instruments{
+		byFamily:  labels{keys: []attribute.Key{FamilyKey}},
+		byOutcome: labels{keys: []attribute.Key{FamilyKey, OutcomeKey}},
+		byReason:  labels{keys: []attribute.Key{FamilyKey, ReasonKey}},
+		byClass:   labels{keys: []attribute.Key{FamilyKey, ClassKey}},
+	}
 	i.unmodelledFields, errs[0] = meter.Int64Counter(unmodelledFields, metric.WithUnit("{field}"),
 		metric.WithDescription("Fields of Mavera's answers that the protos do not model and that went to additional_fields."))
 	i.creditsUsed, errs[1] = meter.Float64Counter(creditsUsed, metric.WithUnit("{credit}"),
@@ -59,24 +67,24 @@ func (i *Instruments) AddUnmodelledField(ctx context.Context, rpc, field, kind s
 // zero is ignored, because a counter never falls.
 func (i *Instruments) AddCredits(ctx context.Context, family string, credits float64) {
 	if credits >= 0 {
-		i.creditsUsed.Add(ctx, credits, metric.WithAttributes(FamilyKey.String(family)))
+		i.creditsUsed.Add(ctx, credits, i.byFamily.of(family, "").add...)
 	}
 }
 
 // AddAttempts counts requests sent to Mavera with one outcome: more than one where the
 // HTTP client sent the request again by itself.
 func (i *Instruments) AddAttempts(ctx context.Context, family, outcome string, count int) {
-	i.upstreamAttempts.Add(ctx, int64(count), metric.WithAttributes(FamilyKey.String(family), OutcomeKey.String(outcome)))
+	i.upstreamAttempts.Add(ctx, int64(count), i.byOutcome.of(family, outcome).add...)
 }
 
 // AddRetry counts an attempt that is repeated because of its outcome.
 func (i *Instruments) AddRetry(ctx context.Context, family, reason string) {
-	i.retries.Add(ctx, 1, metric.WithAttributes(FamilyKey.String(family), ReasonKey.String(reason)))
+	i.retries.Add(ctx, 1, i.byReason.of(family, reason).add...)
 }
 
 // AddBudgetRefusal counts a retry that the spent budget did not allow.
 func (i *Instruments) AddBudgetRefusal(ctx context.Context, family string) {
-	i.budgetRefusals.Add(ctx, 1, metric.WithAttributes(FamilyKey.String(family)))
+	i.budgetRefusals.Add(ctx, 1, i.byFamily.of(family, "").add...)
 }
 
 // AddTransition counts a change of a breaker's state.
@@ -86,5 +94,5 @@ func (i *Instruments) AddTransition(ctx context.Context, family, from, to string
 
 // RecordWait records how long an attempt waited for permission to be sent.
 func (i *Instruments) RecordWait(ctx context.Context, family, class string, waited time.Duration) {
-	i.wait.Record(ctx, waited.Seconds(), metric.WithAttributes(FamilyKey.String(family), ClassKey.String(class)))
+	i.wait.Record(ctx, waited.Seconds(), i.byClass.of(family, class).record...)
 }
