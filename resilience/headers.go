@@ -36,6 +36,7 @@ func (w *Window) Learn(now, sentAt time.Time, headers Headers) {
 	if sentAt.After(now) {
 		sentAt = now
 	}
+	w.underWay = max(w.underWay-1, 0)
 	if !sentAt.Before(w.since) {
 		w.unanswered = max(w.unanswered-1, 0)
 	}

@@ -236,7 +236,8 @@ func (l *Limiter) change(happen func(now time.Time)) {
 	before := l.window.Usage(now)
 	happen(now)
 	after := l.window.Usage(now)
-	if after.Limit < before.Limit || after.Own+after.Foreign > before.Own+before.Foreign || after.ClosedUntil.After(before.ClosedUntil) {
+	sure := func(u WindowUsage) int { return u.Own + u.Foreign - u.Doubtful }
+	if after.Limit < before.Limit || sure(after) > sure(before) || after.ClosedUntil.After(before.ClosedUntil) {
 		l.refit(now)
 	}
 	l.dispatch(now)

@@ -84,6 +84,8 @@ type WindowUsage struct {
 	ForeignTotal uint64
 	// Ignored counts the headers that made no sense.
 	Ignored uint64
+	// Doubtful is how many of Foreign may turn out to be own; see [Window.Next].
+	Doubtful int
 	// Confirmed tells whether headers have confirmed what is left.
 	Confirmed bool
 	// ClosedUntil is when a closed window opens; in the past when it is open.
@@ -132,6 +134,7 @@ type Window struct {
 	since      time.Time // From when on the window is not confirmed.
 	unanswered int       // Places taken since then without an answer.
 	confirmed  bool
+	underWay   int // Places taken, ever, without an answer.
 
 	foreignTotal, ignored uint64
 }
@@ -163,13 +166,14 @@ func (w *Window) Take(now time.Time, class Class, waiting Waiting) (ok bool, nex
 		w.asked = now
 	}
 	waiting[Interactive] = 0 // Their turn came before, or is blocked by what batch is owed.
-	if at := w.next(now, class, 1, waiting); at.After(now) {
+	if at := w.next(now, class, 1, waiting, 0); at.After(now) {
 		return false, at
 	}
 	if w.guessing(now) && w.unanswered >= w.policy.Unconfirmed {
 		return false, w.since.Add(w.stay())
 	}
 	w.unanswered++
+	w.underWay++
 	w.add(now, class)
 	w.batch.give(now, class == Batch, waiting[Batch], w.spacing(now, Batch), w.places())
 	w.poll.give(now, class == Poll, max(waiting[Poll], w.polling(now)), w.spacing(now, Poll), w.places())
@@ -179,9 +183,14 @@ func (w *Window) Take(now time.Time, class Class, waiting Waiting) (ok bool, nex
 // Next tells when the n-th next place of a class is to be had, as far as is known
 // now: own requests leave, nothing more is learnt, and those waiting go in their
 // order. It takes nothing. n counts from 1.
+//
+// Requests that overtake one another on the way make own ones look foreign until they
+// are answered. As many foreign ones as there are own requests under way that were sent
+// after the newest answered one get the benefit of the doubt: a wait for them is none
+// that is known. Take gives it to nobody.
 func (w *Window) Next(now time.Time, class Class, n int, waiting Waiting) time.Time {
 	w.advance(now)
-	return w.next(now, class, n, waiting)
+	return w.next(now, class, n, waiting, w.doubtful(now))
 }
 
 // Charge counts a request that was sent without asking, such as one that the HTTP
@@ -206,6 +215,7 @@ func (w *Window) Usage(now time.Time) WindowUsage {
 	return WindowUsage{
 		Limit: w.limit, Places: w.places(),
 		Own: w.used(), Foreign: w.foreign.left(now),
+		Doubtful:     w.doubtful(now),
 		ForeignTotal: w.foreignTotal, Ignored: w.ignored,
 		Confirmed: !w.guessing(now), ClosedUntil: w.closed,
 	}
@@ -281,30 +291,39 @@ func (w *Window) add(now time.Time, class Class) {
 // leaves is when the i-th own request leaves the window.
 func (w *Window) leaves(i int) time.Time { return w.begin.Add(w.own[i].sent + w.stay()) }
 
-// next is Next after advance.
-func (w *Window) next(now time.Time, class Class, n int, waiting Waiting) time.Time {
+// doubtful is how many of the foreign requests may be own ones under way.
+func (w *Window) doubtful(now time.Time) int {
+	left := w.foreign.left(now)
+	if left == 0 {
+		return 0
+	}
+	return min(left, w.underWay, len(w.own)-w.sentUntil(w.newest))
+}
+
+// next is Next after advance, with so many foreign requests fewer.
+func (w *Window) next(now time.Time, class Class, n int, waiting Waiting, fewer int) time.Time {
 	polls := max(w.poll.owed(n-1, waiting[Poll]), w.polling(now))
 	at := w.closed
 	switch class {
 	case Batch:
 		before := min(waiting[Interactive], w.batch.before(n))
-		at = later(at, w.place(now, n+before+polls))
+		at = later(at, w.place(now, n+before+polls, fewer))
 		// What is known for sure: later ones may be as near as the limit allows.
 		at = later(at, later(w.batch.due(w.spacing(now, Batch)), now).Add(time.Duration(n-1)*w.policy.Span/time.Duration(w.places())))
 	case Poll:
-		at = later(at, w.place(now, n))
+		at = later(at, w.place(now, n, fewer))
 		spacing := w.spacing(now, Poll)
 		at = later(at, later(w.poll.due(spacing), now).Add(time.Duration(n-1)*spacing))
 	default:
-		at = later(at, w.place(now, n+w.batch.owed(n-1, waiting[Batch])+polls))
+		at = later(at, w.place(now, n+w.batch.owed(n-1, waiting[Batch])+polls, fewer))
 	}
 	return later(at, now)
 }
 
 // place tells when the n-th next place frees, of whatever class. Those who take
 // the first places of a window free them for the next one.
-func (w *Window) place(now time.Time, n int) time.Time {
-	places, used, left := w.places(), w.used(), w.foreign.left(now)
+func (w *Window) place(now time.Time, n, fewer int) time.Time {
+	places, used, left := w.places(), w.used(), w.foreign.left(now)-fewer
 	rounds := (n - 1) / places
 	n -= rounds * places
 	at := now

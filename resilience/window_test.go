@@ -94,6 +94,20 @@ func TestWindowScripts(t *testing.T) {
 			},
 		},
 		{
+			name: "requests that overtake", policy: WindowPolicy{StartLimit: 6},
+			steps: []step{
+				{do: take(Interactive, 1, none), want: "1"},
+				{at: 1 * time.Millisecond, do: take(Interactive, 1, none), want: "1"},
+				{at: 2 * time.Millisecond, do: take(Interactive, 1, none), want: "1"},
+				{at: second, do: learn(0, told(6, 3, minute)), want: "3 own + 2 foreign of 6", why: "the first to be sent was the last to arrive"},
+				{at: second, do: next(Interactive, 3, none), want: "1s", why: "the two may be own ones, which are not answered"},
+				{at: second, do: next(Interactive, 4, none), want: "1m0.25s", why: "whoever they are, there is no fourth"},
+				{at: second, do: take(Interactive, 3, none), want: "1, next 1m0.25s", why: "nobody is let through on that"},
+				{at: second, do: learn(2*time.Millisecond, told(6, 5, minute)), want: "4 own + 0 foreign of 6", why: "of three sent until then all are own"},
+				{at: second, do: take(Interactive, 3, none), want: "2, next 1m0.25s"},
+			},
+		},
+		{
 			name: "never confirmed", policy: WindowPolicy{StartLimit: 20},
 			steps: []step{
 				{do: take(Interactive, 20, none), want: "10, next 1m0.25s"},

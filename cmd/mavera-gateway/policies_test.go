@@ -65,7 +65,7 @@ func TestPrintPolicy(t *testing.T) {
 // together.
 func TestDefaultPolicies(t *testing.T) {
 	for share, args := range map[float64][]string{
-		1:    {"--simulator"},
+		1:   {"--simulator"},
 		0.4: {"--simulator", "--share=0.4"},
 	} {
 		cfg, err := config.Parse(args, nil, os.ReadFile)
