@@ -53,7 +53,8 @@ func billedCreates() []billed {
 	return []billed{
 		{
 			"persona", "/personas", "personas",
-			[]string{"GET /personas", "GET /personas/"}, "300",
+			[]string{"GET /personas", "GET /personas/"},
+			"300",
 			func(ctx context.Context, h *harness, o ...grpc.CallOption) (proto.Message, error) {
 				return h.personas.CreatePersona(ctx, newPersona(), o...)
 			},
@@ -63,7 +64,8 @@ func billedCreates() []billed {
 		},
 		{
 			"brand voice", "/brand-voices", "brand_voices",
-			[]string{"GET /brand-voices"}, "",
+			[]string{"GET /brand-voices"},
+			"",
 			func(ctx context.Context, h *harness, o ...grpc.CallOption) (proto.Message, error) {
 				return maverav1.NewBrandVoicesServiceClient(h.conn).CreateBrandVoice(ctx, &maverav1.CreateBrandVoiceRequest{
 					Label: "Acme", UsageContext: "Texts of all kinds", WorkspaceId: new("ws_abc123"),
@@ -76,7 +78,8 @@ func billedCreates() []billed {
 		},
 		{
 			"focus group", "/focus-groups", "focus_groups",
-			[]string{"GET /focus-groups", "GET /focus-groups/"}, "52",
+			[]string{"GET /focus-groups", "GET /focus-groups/"},
+			"52",
 			func(ctx context.Context, h *harness, o ...grpc.CallOption) (proto.Message, error) {
 				return maverav1.NewFocusGroupsServiceClient(h.conn).CreateFocusGroup(ctx, newStudy(), o...)
 			},
@@ -86,7 +89,8 @@ func billedCreates() []billed {
 		},
 		{
 			"video analysis", "/video-analyses", "video_analyses",
-			[]string{"GET /video-analyses"}, "",
+			[]string{"GET /video-analyses"},
+			"",
 			func(ctx context.Context, h *harness, o ...grpc.CallOption) (proto.Message, error) {
 				return maverav1.NewVideoAnalysesServiceClient(h.conn).CreateVideoAnalysis(ctx, &maverav1.CreateVideoAnalysisRequest{
 					VideoUrl: new("https://example.com/ad.mp4"), Title: "An advert", Brand: "Brand", Product: "Product",
@@ -427,7 +431,7 @@ func TestLookUpKeepsTheSlot(t *testing.T) {
 	for job, held := range map[time.Duration]int{75 * time.Second: 1, 10 * time.Second: 0} {
 		synctest.Test(t, func(t *testing.T) {
 			upstream := newNoted(t)
-			sim := upstream.sim.(*simulator.Simulator) //nolint:errcheck // newNoted makes one
+			sim := upstream.sim.(*simulator.Simulator)
 			if err := sim.ChangeSettings(func(s *simulator.Settings) { s.JobDuration[simulator.FocusGroups] = job }); err != nil {
 				t.Fatal(err)
 			}
@@ -466,7 +470,7 @@ func TestLookUpByMaverasClock(t *testing.T) {
 	for _, skew := range []time.Duration{-time.Hour, -time.Second, time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			upstream := newNoted(t)
-			sim := upstream.sim.(*simulator.Simulator) //nolint:errcheck // newNoted makes one
+			sim := upstream.sim.(*simulator.Simulator)
 			if err := sim.ChangeSettings(func(s *simulator.Settings) { s.ClockSkew = skew }); err != nil {
 				t.Fatal(err)
 			}
