@@ -18,9 +18,9 @@ type Instruments struct {
 	upstreamAttempts metric.Int64Counter
 	retries          metric.Int64Counter
 	budgetRefusals   metric.Int64Counter
+	lookUps          metric.Int64Counter
 	transitions      metric.Int64Counter
 	wait             metric.Float64Histogram
-	lookUps          metric.Int64Counter
 }
 
 // NewInstruments makes the instruments of a provider.
