@@ -91,17 +91,17 @@ fuzz: ## Fuzzes every target for FUZZTIME (10s)
 	tools/fuzz
 
 .PHONY: generate
-generate: ## Generates gen/ from proto/
+generate: ## Generates gen/mavera from proto/
 	@tools/install buf protoc-gen-go protoc-gen-go-grpc
 	buf generate
 
 .PHONY: check-generate
-check-generate: ## Fails if gen/ or proto/third_party is stale
+check-generate: ## Fails if gen/mavera or proto/third_party is stale
 	@tools/install buf protoc-gen-go protoc-gen-go-grpc
 	@fresh=$$(mktemp -d); trap 'rm -rf "$$fresh"' EXIT; \
 	buf generate -o "$$fresh"; \
-	diff -r gen "$$fresh/gen" >&2 || \
-		{ echo "gen/ is stale: run 'make generate' and commit the result" >&2; exit 1; }; \
+	diff -r gen/mavera "$$fresh/gen/mavera" >&2 || \
+		{ echo "gen/mavera is stale: run 'make generate' and commit the result" >&2; exit 1; }; \
 	(cd tools && go run ./thirdparty "$$fresh/third_party"); \
 	buf format -w "$$fresh/third_party"; \
 	diff -r proto/third_party "$$fresh/third_party" >&2 || \

@@ -62,7 +62,7 @@ func answer(status int, headers ...string) object {
 
 // TestChaos plays every scenario against programs of its own.
 func TestChaos(t *testing.T) {
-	for _, row := range slices.Concat(statusChaos(), pacingChaos(), networkChaos(), callerChaos()) {
+	for _, row := range slices.Concat(statusChaos(), pacingChaos(), networkChaos(), callerChaos(), lookUpChaos()) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			m := startMavera(t)
@@ -110,7 +110,7 @@ func (c *chaos) statuses() string {
 // more time, or left, is taken from the log.
 func (c *chaos) result(o outcome, id string) string {
 	if o.err == nil {
-		return "OK " + one(o.trailer, "x-mavera-attempts")
+		return "OK " + one(o.trailer, "x-mavera-attempts") + map[string]string{"true": " recovered"}[one(o.trailer, "x-mavera-recovered")]
 	}
 	code := statusOf(o.err)
 	text := code.String()

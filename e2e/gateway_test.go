@@ -44,7 +44,8 @@ func brisk() []string {
 	return []string{
 		"GATEWAY_RETRY_BASE=1ms", "GATEWAY_RETRY_CAP=1ms", "GATEWAY_RETRY_BUDGET_STOCK=10000", "GATEWAY_BREAKER_FAILURES=1000",
 		"GATEWAY_RATE_LIMIT_START=100000", "GATEWAY_RATE_UNCONFIRMED=10000", "GATEWAY_RETRY_AFTER_MAX=0s",
-		"GATEWAY_FOLLOW_JOBS=false", // its listings would be among the requests that tests count
+		// Their listings would be among the requests that tests count.
+		"GATEWAY_FOLLOW_JOBS=false", "GATEWAY_RECOVER_CREATES=false",
 	}
 }
 

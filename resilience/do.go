@@ -34,6 +34,12 @@ type Call struct {
 	Limiter *Limiter
 	Slots   *Bulkhead // nil where nothing is capped
 
+	// Settle, when set, is shown every attempt that failed, before it is decided whether
+	// there is another: window and breaker have learnt of it, the slot is still held. What
+	// it makes of the outcome is what counts. It may take its time and make calls of its
+	// own with [Do], within ctx, which is that of the call.
+	Settle func(ctx context.Context, lease *Lease, outcome *Outcome)
+
 	// Random returns a number in [0,1): the jitter.
 	Random func() float64
 	// Watch is told of what is decided; nil for nobody.
@@ -165,7 +171,7 @@ func (c *Call) begin(now time.Time) error {
 	return &BudgetError{RetryAfter: c.Policy.Budget.interval(limit)}
 }
 
-// once is one attempt with all that has to let it through.
+// once is one attempt with all that has to let it through, and what is made of it.
 func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, waited time.Duration, refused error) {
 	var lease *Lease
 	if c.Slots != nil {
@@ -176,6 +182,15 @@ func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, wait
 		}
 		defer lease.Release()
 	}
+	outcome, waited, refused = c.paced(ctx, lease, waited, attempt)
+	if refused == nil && outcome.Err != nil && c.Settle != nil && ctx.Err() == nil {
+		c.Settle(ctx, lease, &outcome)
+	}
+	return outcome, waited, refused
+}
+
+// paced is one attempt that has its slot, which it waited for.
+func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, attempt Attempt) (outcome Outcome, _ time.Duration, refused error) {
 	ticket, paced, refused := c.admit(ctx)
 	waited += paced
 	c.tell(waited)

@@ -3,6 +3,7 @@ package server
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -11,29 +12,40 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
-// ownCaller names the gateway itself where it calls Mavera on nobody's behalf.
+// ownCaller names the gateway itself where it calls Mavera on nobody's behalf, or on
+// that of a call which is under way already.
 const ownCaller = "mavera-gateway"
 
-// ask calls an RPC for the gateway itself, with its own key: the same way as a
-// call that comes in, from the policy of its family inwards, and within the RPC's
-// total. It is paced as a poll.
+// ask calls an RPC for the gateway itself, with its own key. It is paced as a poll.
 func (s *Server) ask(ctx context.Context, procedure string, in, out proto.Message) error {
 	plan := s.plans[procedure]
-	request, err := plan.Request(in)
-	if err != nil {
-		return fmt.Errorf("translate request of %s: %w", plan.RPC, err)
+	c := &call{
+		plan: plan, rpc: plan.RPC, requestID: requestID(ctx), start: time.Now(),
+		caller: ownCaller, class: resilience.Poll, key: s.options.Key(),
 	}
-	ctx = record{s.plans}.begin(ctx, procedure)
-	c := callOf(ctx)
-	c.request, c.caller, c.class = request, ownCaller, resilience.Poll
-	ctx, cancel := context.WithTimeoutCause(ctx, plan.TotalTimeout, mavera.ErrTotalTimeout)
-	defer cancel()
-	answer, err := s.resilient.unary(ctx, in, nil, func(ctx context.Context, _ any) (any, error) { return s.handler.serve(ctx, c) })
+	answer, err := s.exchange(ctx, c, in)
 	if err != nil {
-		return fmt.Errorf("call %s (request %s): %w", plan.RPC, c.requestID, err)
+		return err
 	}
-	if err := answer.(*transcode.Answer).Unmarshal(out); err != nil { //nolint:forcetypeassert,errcheck // serve gives nothing else
+	if err := answer.Unmarshal(out); err != nil {
 		return fmt.Errorf("decode answer of %s: %w", plan.RPC, err)
 	}
 	return nil
+}
+
+// exchange makes a call of the gateway's own, of which c says everything but the
+// request: the same way as one that comes in, from the policy of its family inwards,
+// and within the RPC's total.
+func (s *Server) exchange(ctx context.Context, c *call, in proto.Message) (*transcode.Answer, error) {
+	var err error
+	if c.request, err = c.plan.Request(in); err != nil {
+		return nil, fmt.Errorf("translate request of %s: %w", c.plan.RPC, err)
+	}
+	ctx, cancel := context.WithTimeoutCause(context.WithValue(ctx, callKey{}, c), c.plan.TotalTimeout, mavera.ErrTotalTimeout)
+	defer cancel()
+	answer, err := s.resilient.run(ctx, c, in, func(ctx context.Context, _ any) (any, error) { return s.handler.serve(ctx, c) })
+	if err != nil {
+		return nil, fmt.Errorf("call %s (request %s): %w", c.plan.RPC, c.requestID, err)
+	}
+	return answer.(*transcode.Answer), nil //nolint:forcetypeassert,errcheck // serve gives nothing else
 }

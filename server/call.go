@@ -21,6 +21,7 @@ const (
 	requestIDKey = "x-request-id"
 	attemptsKey  = "x-mavera-attempts"
 	creditsKey   = "x-mavera-credits-used"
+	recoveredKey = "x-mavera-recovered"
 	pushbackKey  = "grpc-retry-pushback-ms" // gRFC A6
 	callerKey    = "x-caller-id"
 	priorityKey  = "x-priority"
@@ -42,6 +43,7 @@ type call struct {
 	class     resilience.Class
 	key       secret.Key
 	ownKey    bool // the key is the caller's
+	resent    bool // it is itself a retry, of a client or a proxy
 
 	report     mavera.Report // of the last attempt
 	outcome    string        // of the last attempt; see outcomeOf
@@ -50,6 +52,7 @@ type call struct {
 	httpStatus int
 	credits    float64
 	hasCredits bool
+	recovered  bool // the answer was found by a look-up
 }
 
 // callKey finds the call in a context.
@@ -137,6 +140,9 @@ func (c *call) attrs() []slog.Attr {
 	}
 	if c.hasCredits {
 		attrs = append(attrs, slog.Float64("credits", c.credits))
+	}
+	if c.recovered {
+		attrs = append(attrs, slog.Bool("recovered", true))
 	}
 	return attrs
 }

@@ -42,6 +42,9 @@ func (c *call) end(err error) (metadata.MD, error) {
 	if c.hasCredits {
 		trailer[creditsKey] = []string{strconv.FormatFloat(c.credits, 'f', -1, 64)}
 	}
+	if c.recovered {
+		trailer[recoveredKey] = []string{"true"}
+	}
 	if err == nil {
 		return trailer, nil
 	}

@@ -28,11 +28,13 @@ type resilient struct {
 	keys     *resilience.Registry[secret.Key, *keyState]
 	families *resilience.Registry[familyKey, *familyState]
 	jobs     jobSlots
+	lookUps  lookUps
 }
 
 type keyState struct {
-	limiter *resilience.Limiter
-	budget  resilience.BudgetStore
+	limiter   *resilience.Limiter
+	budget    resilience.BudgetStore
+	creations *creations
 }
 
 type familyKey struct {
@@ -52,8 +54,9 @@ func newResilient(options Options, policies Policies) *resilient {
 		policies: policies,
 		keys: resilience.NewRegistry(maxKeys, func(secret.Key) *keyState {
 			return &keyState{
-				limiter: resilience.NewLimiter(resilience.NewWindow(policies.Window), policies.Queue),
-				budget:  resilience.NewLocalBudget(policies.Default.Budget),
+				limiter:   resilience.NewLimiter(resilience.NewWindow(policies.Window), policies.Queue),
+				budget:    resilience.NewLocalBudget(policies.Default.Budget),
+				creations: newCreations(),
 			}
 		}, nil),
 		families: resilience.NewRegistry(maxKeys*maxFamilies, func(key familyKey) *familyState {
@@ -73,6 +76,12 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 		return next(ctx, in)
 	}
 	c.key, c.ownKey = identity{r.options}.keyOf(ctx)
+	c.resent = resent(ctx)
+	return r.run(ctx, c, in, next)
+}
+
+// run makes the exchange of a call that is known in full, with its key.
+func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHandler) (any, error) {
 	key := r.keys.Use(c.key)
 	defer key.Release()
 	family := r.families.Use(familyKey{key: c.key, family: c.plan.Family})
@@ -81,7 +90,7 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	call := &resilience.Call{
 		Policy:  family.Value.policy,
 		Timeout: c.plan.AttemptTimeout, TimeoutCause: mavera.ErrAttemptTimeout,
-		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: resent(ctx),
+		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: c.resent,
 		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
 		Random: rand.Float64,
 		Watch:  watcher{r.options, c},
@@ -90,8 +99,20 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 		call.Slots = family.Value.slots
 	}
 	e := exchange{call: c, slow: call.Policy.SlowDeadline}
+	lookUp := r.lookUps.of(c, key.Value.creations)
+	defer lookUp.end()
+	if lookUp != nil {
+		call.Settle = func(ctx context.Context, lease *resilience.Lease, o *resilience.Outcome) {
+			if answer := lookUp.settle(ctx, o); answer != nil {
+				e.out = answer
+				r.jobs.learn(c, lease, family.Value.slots, e.out, nil)
+			}
+		}
+	}
 	waited, err := resilience.Do(ctx, call, func(ctx context.Context, lease *resilience.Lease) resilience.Outcome {
+		lookUp.sending()
 		o := e.attempt(ctx, in, next)
+		lookUp.answered(e.out, o.Err)
 		r.jobs.learn(c, lease, family.Value.slots, e.out, o.Err)
 		return o
 	})

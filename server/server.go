@@ -36,6 +36,9 @@ type Observer interface {
 	AddBudgetRefusal(ctx context.Context, family string)
 	AddTransition(ctx context.Context, family, from, to string)
 	RecordWait(ctx context.Context, family, class string, wait time.Duration)
+	// AddLookUp counts a look-up of a billed create; result is found, none, several or
+	// failed.
+	AddLookUp(ctx context.Context, family, result string)
 }
 
 // Options configure a [Server]. Client, Key, Logger and Observer are required.
@@ -56,6 +59,9 @@ type Options struct {
 	// FollowJobs lists running jobs at the start and polls those that hold slots, for
 	// the gateway's own key. Default: slots are freed by answers to callers and by age.
 	FollowJobs bool
+	// RecoverCreates looks for what a billed create of unknown outcome has made before it
+	// is given up or repeated. Default: it is given up, or repeated as its policy says.
+	RecoverCreates bool
 
 	// MaxRequestBytes bounds a request message. Default 4 MiB, grpc-go's.
 	MaxRequestBytes int
@@ -130,6 +136,7 @@ func New(options Options) (*Server, error) {
 	s.handler.register(s.grpc, plans)
 	s.following = newFollowing(s.newFollower())
 	s.resilient.jobs = jobSlots{wake: s.following.Wake}
+	s.resilient.lookUps = lookUps{options: options, plans: s.plans, exchange: s.exchange}
 	if options.Health {
 		grpc_health_v1.RegisterHealthServer(s.grpc, s.health)
 		s.setHealth(plans)

@@ -77,7 +77,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 			Transport:      mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
 		}),
 		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
-		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs,
+		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs, RecoverCreates: cfg.RecoverCreates,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
 		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,
 	})

@@ -69,6 +69,7 @@ type Config struct {
 	RetryCap             time.Duration
 	RetryAfterMax        time.Duration
 	RepeatUnknownOutcome bool
+	RecoverCreates       bool
 	RetryBudgetRatio     float64
 	RetryBudgetStock     int
 

@@ -52,6 +52,7 @@ func byDefault(t *testing.T) Config {
 		RetryBase:               500 * time.Millisecond,
 		RetryCap:                30 * time.Second,
 		RetryAfterMax:           120 * time.Second,
+		RecoverCreates:          true,
 		RetryBudgetRatio:        0.2,
 		RetryBudgetStock:        10,
 		BreakerFailures:         5,
@@ -221,6 +222,7 @@ retry_base: 1ms
 retry_cap: 1ms
 retry_after_max: 0s
 repeat_unknown_outcome: true
+recover_creates: false
 retry_budget_ratio: 1
 retry_budget_stock: 0
 breaker_failures: 1

@@ -72,6 +72,10 @@ func retryRows() []*Setting {
 			Help: "Repeat calls that are not idempotent although Mavera may have carried them out. Mavera has no idempotency keys: a repeat can create, and bill, twice.",
 		}, func(c *Config) *bool { return &c.RepeatUnknownOutcome }, parseBool),
 		row(Setting{
+			Name: "recover_creates", Type: typeBool, Default: on,
+			Help: "When it is not certain that Mavera carried out a billed create (persona, brand voice, focus group, video analysis), look for its object in the listing before the call is given up or repeated.",
+		}, func(c *Config) *bool { return &c.RecoverCreates }, parseBool),
+		row(Setting{
 			Name: "retry_budget_ratio", Type: typeNumber, Unit: "0 to 1", Default: "0.2",
 			Help: "Retries that each call of the last minute pays for.",
 		}, func(c *Config) *float64 { return &c.RetryBudgetRatio }, numberBetween(0, 1)),

@@ -99,7 +99,7 @@ func (r *row) failure(repeatable bool, err error) *Failure {
 		f.Domain = GatewayDomain
 	}
 	if r.unknownOutcome && !repeatable {
-		f.Code, f.Reason = codes.Unknown, "OUTCOME_UNKNOWN"
+		f.Code, f.Reason = codes.Unknown, reasonUnknown
 		f.leaveOpen()
 	}
 	switch r.retry {
@@ -115,11 +115,24 @@ func (r *row) failure(repeatable bool, err error) *Failure {
 	return f
 }
 
+// reasonUnknown is the reason of a call whose outcome is unknown.
+const reasonUnknown = "OUTCOME_UNKNOWN"
+
 // leaveOpen says that the call may have been carried out.
 func (f *Failure) leaveOpen() {
 	f.OutcomeUnknown = true
 	f.User = userUnknown
 	f.Text += "; the call may have been carried out: look for its result before you repeat it"
+}
+
+// InDoubt returns the failure of a call that is not idempotent and may have been carried
+// out, though Mavera's rule for its status would let it be repeated.
+func (f *Failure) InDoubt() *Failure {
+	doubted := *f
+	doubted.Code, doubted.Reason = codes.Unknown, reasonUnknown
+	doubted.Retryable, doubted.Delay = false, 0
+	doubted.leaveOpen()
+	return &doubted
 }
 
 func (c Call) repeatable() bool { return c.Plan.Idempotency != transcode.NonIdempotent }

@@ -15,11 +15,11 @@ import (
 const FaultHeader = "X-Simulator-Fault"
 
 // Fault is a script for the next calls of a route. What happens, in this order:
-// the delay; the connection is closed or hangs; else the scripted answer, or the
-// true one when Status, Body and Size are zero. A call whose true answer is cut
-// or touched has had its effect; one that was closed, hung or got a scripted
-// answer has none, but counts in the rate window. Faults come before refusals:
-// a scripted 503 wins over a 429 of the window.
+// the effect, if Effect is set; the delay; the connection is closed or hangs; else
+// the scripted answer, or the true one when Status, Body and Size are zero. A call
+// whose true answer is cut or touched has had its effect; one that was closed, hung
+// or got a scripted answer has one with Effect only, and counts in the rate window.
+// Faults come before refusals: a scripted 503 wins over a 429 of the window.
 type Fault struct {
 	// ID names the fault in the list; it is set by AddFault.
 	ID int `json:"id"`
@@ -31,7 +31,10 @@ type Fault struct {
 	// Skip is how many matching calls pass first.
 	Skip int `json:"skip"`
 
-	// Delay is the pause before anything else.
+	// Effect carries the call out first, as far as it would not be refused, and drops
+	// its true answer: "it was created, and then the server failed".
+	Effect bool `json:"effect"`
+	// Delay is the pause before all that follows.
 	Delay time.Duration `json:"-"`
 	// CloseBefore closes the connection without an answer.
 	CloseBefore bool `json:"close_before"`
@@ -102,9 +105,16 @@ func (s *Simulator) validFault(f Fault) error {
 		return fmt.Errorf("status: %d is not between 200 and 599", f.Status)
 	case f.CloseBefore && f.Hang:
 		return errors.New("close_before and hang exclude each other")
+	case f.Effect && strings.HasSuffix(f.Route, storageRoute):
+		return errors.New("effect: only calls of the API have one")
+	case f.Effect && !f.CloseBefore && !f.Hang && !f.scripted():
+		return errors.New("effect: the true answer has its effect by itself; it needs close_before, hang, status, body or size")
 	}
 	return nil
 }
+
+// scripted reports whether the fault has an answer in place of the true one.
+func (f *Fault) scripted() bool { return f.Status != 0 || f.Body != nil || f.Size != 0 }
 
 func (s *Simulator) knownRoute(route string) bool {
 	if route == "*" || route == "PUT "+storageRoute || route == "GET "+storageRoute {
@@ -187,7 +197,7 @@ func (s *Simulator) applyFault(w http.ResponseWriter, r *http.Request, f *Fault)
 		abort()
 	}
 	w.Header().Set(FaultHeader, "1")
-	if f.Status == 0 && f.Body == nil && f.Size == 0 {
+	if !f.scripted() {
 		return false
 	}
 	f.answer(f.wrap(w))

@@ -2,6 +2,7 @@ package simulator_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"io"
 	"net/http"
@@ -101,6 +102,8 @@ func TestFaultsMatch(t *testing.T) {
 		{simulator.Fault{Route: "*", Times: -2}, `times: -2 is below -1`},
 		{simulator.Fault{Route: "*", Status: 99}, `status: 99 is not between 200 and 599`},
 		{simulator.Fault{Route: "*", Hang: true, CloseBefore: true}, `close_before and hang exclude each other`},
+		{simulator.Fault{Route: "*", Effect: true, Delay: 1}, `effect: the true answer has its effect by itself; it needs close_before, hang, status, body or size`},
+		{simulator.Fault{Route: "PUT /_storage/{key}", Effect: true, Status: 500}, `effect: only calls of the API have one`},
 	} {
 		if _, err := a.sim.AddFault(bad.fault); err == nil || err.Error() != bad.want {
 			t.Errorf("got %v, want %s", err, bad.want)
@@ -148,6 +151,46 @@ func TestConnectionFaults(t *testing.T) {
 	status, text, err = a.try("GET", "/usage", nil)
 	if status != 200 || len(text) != 8<<20 || err != nil {
 		t.Errorf("huge: status %d, %d bytes, %v", status, len(text), err)
+	}
+}
+
+// TestEffect counts what was created by calls whose answers do not say so.
+func TestEffect(t *testing.T) {
+	a := start(t, simulator.Options{})
+	count := func() float64 {
+		_, _, text := a.send("GET", "/video-analyses?limit=1", nil)
+		var list struct{ Total float64 }
+		if err := json.Unmarshal([]byte(text), &list); err != nil {
+			t.Fatal(err)
+		}
+		return list.Total
+	}
+	before := count()
+	good := sample(t, "create-video-analysis")
+	bad := with(good, object{"asset_id": "there-is-none"})
+	for _, row := range []struct {
+		name    string
+		fault   simulator.Fault
+		body    object
+		status  int // 0: no answer
+		created float64
+	}{
+		{"500", simulator.Fault{Status: 500}, good, 500, 0},
+		{"500 after the effect", simulator.Fault{Status: 500, Effect: true}, good, 500, 1},
+		{"closed after the effect", simulator.Fault{CloseBefore: true, Effect: true}, good, 0, 1},
+		{"of a call that would be refused", simulator.Fault{Status: 500, Effect: true}, bad, 500, 0},
+	} {
+		row.fault.Route = "POST /video-analyses"
+		a.script(row.fault)
+		status, _, err := a.try("POST", "/video-analyses", row.body)
+		if status != row.status || (err != nil) != (row.status == 0) {
+			t.Errorf("%s: status %d, %v, want %d", row.name, status, err, row.status)
+		}
+		after := count()
+		if after-before != row.created {
+			t.Errorf("%s: %v were created, want %v", row.name, after-before, row.created)
+		}
+		before = after
 	}
 }
 

@@ -133,6 +133,9 @@ func (s *Simulator) serveAPI(w http.ResponseWriter, r *http.Request) {
 	}
 	var out http.ResponseWriter = rec
 	if fault != nil {
+		if fault.Effect && refusal == nil {
+			_, _, _ = s.handle(c) // only what it does counts
+		}
 		if done := s.applyFault(rec, r, fault); done {
 			return
 		}

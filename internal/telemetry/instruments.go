@@ -19,20 +19,22 @@ type Instruments struct {
 	upstreamAttempts metric.Int64Counter
 	retries          metric.Int64Counter
 	budgetRefusals   metric.Int64Counter
+	lookUps          metric.Int64Counter
 	transitions      metric.Int64Counter
 	wait             metric.Float64Histogram
 
-	byFamily, byOutcome, byReason, byClass labels
+	byFamily, byOutcome, byReason, byResult, byClass labels
 }
 
 // NewInstruments makes the instruments of a provider.
 func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 	meter := provider.Meter(ScopeName)
-	var errs [7]error
+	var errs [8]error
 	i := Instruments{
 		byFamily:  labels{keys: []attribute.Key{FamilyKey}},
 		byOutcome: labels{keys: []attribute.Key{FamilyKey, OutcomeKey}},
 		byReason:  labels{keys: []attribute.Key{FamilyKey, ReasonKey}},
+		byResult:  labels{keys: []attribute.Key{FamilyKey, ResultKey}},
 		byClass:   labels{keys: []attribute.Key{FamilyKey, ClassKey}},
 	}
 	i.unmodelledFields, errs[0] = meter.Int64Counter(unmodelledFields, metric.WithUnit("{field}"),
@@ -51,6 +53,8 @@ func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 		metric.WithDescription("How long an attempt waited for its slot and its place in the rate limit window, whatever came of the wait."),
 		// From what nobody notices to beyond the window of 60 s and the usual total of 120 s.
 		metric.WithExplicitBucketBoundaries(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300))
+	i.lookUps, errs[7] = meter.Int64Counter(lookUps, metric.WithUnit("{lookup}"),
+		metric.WithDescription("Look-ups of what billed creates of unknown outcome have made, by what they came to."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
@@ -95,4 +99,9 @@ func (i *Instruments) AddTransition(ctx context.Context, family, from, to string
 // RecordWait records how long an attempt waited for permission to be sent.
 func (i *Instruments) RecordWait(ctx context.Context, family, class string, waited time.Duration) {
 	i.wait.Record(ctx, waited.Seconds(), i.byClass.of(family, class).record...)
+}
+
+// AddLookUp counts a look-up of what a billed create has made.
+func (i *Instruments) AddLookUp(ctx context.Context, family, result string) {
+	i.lookUps.Add(ctx, 1, i.byResult.of(family, result).add...)
 }

@@ -20,6 +20,7 @@ const (
 	retries          = "mavera.gateway.retries"               // Counter; family, reason.
 	budgetRefusals   = "mavera.gateway.retry_budget_refusals" // Counter of retries; family.
 	budgetLevel      = "mavera.gateway.retry_budget"          // Gauge of retries.
+	lookUps          = "mavera.gateway.create_lookups"        // Counter; family, result.
 
 	// The breakers.
 	breakerState       = "mavera.gateway.breaker_state"       // Gauge: 0 closed, 1 half-open, 2 open; family.
@@ -62,6 +63,9 @@ const (
 	OutcomeKey = attribute.Key("outcome")
 	// ReasonKey is why an attempt was repeated: one of the values of OutcomeKey.
 	ReasonKey = attribute.Key("reason")
+	// ResultKey is what a look-up of a billed create came to: found, none, several or
+	// failed.
+	ResultKey = attribute.Key("result")
 	// ClassKey is the priority of a call: interactive, batch or poll.
 	ClassKey = attribute.Key("class")
 	// FromKey and ToKey are states of a breaker: closed, half-open or open.

@@ -22,6 +22,9 @@ func TestInstruments(t *testing.T) {
 	instruments.AddRetry(ctx, "personas", "http_503")
 	instruments.AddBudgetRefusal(ctx, "mave")
 	instruments.AddTransition(ctx, "mave", "half-open", "closed")
+	instruments.AddLookUp(ctx, "personas", "found")
+	instruments.AddLookUp(ctx, "personas", "none")
+	instruments.AddLookUp(ctx, "personas", "none")
 
 	state := State{
 		Window: resilience.WindowUsage{Limit: 120, Places: 60, Own: 7, Foreign: 3, ForeignTotal: 11, Ignored: 2},
@@ -37,6 +40,8 @@ func TestInstruments(t *testing.T) {
 		`mavera_gateway_breaker_state{family="mave"} 1`,
 		`mavera_gateway_breaker_state{family="news"} 2`,
 		`mavera_gateway_breaker_transitions_total{family="mave",from="half-open",to="closed"} 1`,
+		`mavera_gateway_create_lookups_total{family="personas",result="found"} 1`,
+		`mavera_gateway_create_lookups_total{family="personas",result="none"} 2`,
 		`mavera_gateway_queue_length{class="batch"} 5`,
 		`mavera_gateway_queue_length{class="interactive"} 4`,
 		`mavera_gateway_queue_length{class="poll"} 0`,
