@@ -6,7 +6,6 @@ import (
 
 	"google.golang.org/grpc"
 
-	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 )
 
@@ -42,10 +41,7 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 			h.observe(ctx, c, answer.Losses)
 		}
 		if err := stream.SendMsg(answer); err != nil {
-			if ctx.Err() != nil {
-				return c.exchange().Ended(ctx, true)
-			}
-			return mavera.NewFailure(mavera.CallerLeft, err)
+			return c.exchange().Ended(ctx, true) // nobody is there any more
 		}
 	}
 }
