@@ -44,10 +44,12 @@ type call struct {
 	key       secret.Key
 	ownKey    bool // the key is the caller's
 	resent    bool // it is itself a retry, of a client or a proxy
+	loop      *resilience.Call
 
 	report     mavera.Report // of the last attempt
 	outcome    string        // of the last attempt; see outcomeOf
 	attempts   int
+	events     int // messages that went to the caller of a stream
 	waited     time.Duration
 	httpStatus int
 	credits    float64
@@ -112,10 +114,22 @@ func visible(s string, limit int) bool {
 	return true
 }
 
+// exchange is the call as it goes to Mavera.
+func (c *call) exchange() mavera.Call {
+	return mavera.Call{Plan: c.plan, Request: c.request, Key: c.key, CallerKey: c.ownKey}
+}
+
+// began notes what an attempt sent and what the head of its answer says.
+func (c *call) began(report mavera.Report) {
+	c.report = report
+	c.attempts += max(report.Sends, 1)
+	c.httpStatus = report.Status
+}
+
 // facts are what a status says of the call.
 func (c *call) facts() mavera.Facts {
 	facts := mavera.Facts{
-		RPC: c.rpc, RequestID: c.requestID, Attempts: c.attempts, Waited: c.waited,
+		RPC: c.rpc, RequestID: c.requestID, Attempts: c.attempts, Events: c.events, Waited: c.waited,
 		Spread: rand.Float64(), //nolint:gosec // spreads callers, guards nothing
 	}
 	if c.plan != nil {
@@ -135,6 +149,9 @@ func (c *call) attrs() []slog.Attr {
 		attrs = append(attrs, slog.String("caller", c.caller))
 	}
 	attrs = append(attrs, slog.Int("attempts", c.attempts), slog.Int64("waited_ms", c.waited.Milliseconds()))
+	if c.plan != nil && (c.plan.Kind == transcode.Events || c.plan.Kind == transcode.Watch) {
+		attrs = append(attrs, slog.Int("events", c.events))
+	}
 	if c.httpStatus != 0 {
 		attrs = append(attrs, slog.Int("http_status", c.httpStatus))
 	}

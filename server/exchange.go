@@ -53,6 +53,9 @@ func (e *exchange) attempt(ctx context.Context, in any, next grpc.UnaryHandler) 
 	if o.Throttled && !o.HasRetryAfter {
 		o.RetryAfter, o.HasRetryAfter = failure.Delay, true
 	}
+	if c.plan.Kind == transcode.Events && c.events > 0 { // the caller has part of the answer, and a repeat would give another
+		o.Repeat, o.Unknown, failure.Retryable = false, false, false
+	}
 	switch {
 	case left(failure):
 		o.Repeat, o.Result = false, e.leaving(ctx, failure, begin)
@@ -89,17 +92,13 @@ func (e *exchange) failure(ctx context.Context, err error) error {
 	failure, refusal := (*mavera.Failure)(nil), refused(err)
 	switch ok := errors.As(err, &failure); {
 	case !ok && refusal == nil, ok && left(failure) && e.sent && !failure.OutcomeUnknown:
-		return e.plain().Ended(ctx, e.sent)
+		return e.call.exchange().Ended(ctx, e.sent)
 	case !ok:
 		return refusal
 	case refusal != nil && failure.Retryable:
 		failure.Delay = max(failure.Delay, refusal.Delay)
 	}
 	return failure
-}
-
-func (e *exchange) plain() mavera.Call {
-	return mavera.Call{Plan: e.call.plan, Request: e.call.request}
 }
 
 // refused is the failure of a call, or a repeat, that the gateway did not let

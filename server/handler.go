@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -9,20 +10,24 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
 
-	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 )
 
-// handler serves the unary RPCs of all plans.
+// handler serves the RPCs of all plans.
 type handler struct {
 	options Options
 	chain   []interceptor
+	streams map[transcode.Kind]streamer
 	logged  onceLog
 }
 
+// A streamer serves the streams of one kind. The chain has checked and translated the
+// request by then, that of an upload excepted.
+type streamer func(c *call, stream grpc.ServerStream) error
+
 // register adds the plans' services to the server. The descriptions of services
 // that generated code would bring are made here.
-func (h *handler) register(server *grpc.Server, plans []*transcode.Plan) {
+func (h *handler) register(server *grpc.Server, plans []*transcode.Plan) error {
 	services := make(map[string]*grpc.ServiceDesc)
 	var order []string
 	for _, p := range plans {
@@ -32,11 +37,20 @@ func (h *handler) register(server *grpc.Server, plans []*transcode.Plan) {
 			services[p.Service] = desc
 			order = append(order, p.Service)
 		}
-		desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: p.RPC, Handler: h.method(p)})
+		if p.Kind == transcode.Unary {
+			desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: p.RPC, Handler: h.method(p)})
+			continue
+		}
+		stream, err := h.stream(p)
+		if err != nil {
+			return err
+		}
+		desc.Streams = append(desc.Streams, stream)
 	}
 	for _, name := range order {
 		server.RegisterService(services[name], h)
 	}
+	return nil
 }
 
 // method adapts one plan to gRPC. The chain has translated the request by the
@@ -53,25 +67,43 @@ func (h *handler) method(p *transcode.Plan) grpc.MethodHandler {
 	}
 }
 
+// stream adapts the plan of a stream to gRPC.
+func (h *handler) stream(p *transcode.Plan) (grpc.StreamDesc, error) {
+	serve, ok := h.streams[p.Kind]
+	if !ok {
+		return grpc.StreamDesc{}, fmt.Errorf("rpc %s: nothing serves the kind %s", p.Procedure, p.Kind)
+	}
+	desc := grpc.StreamDesc{StreamName: p.RPC, ServerStreams: p.Kind != transcode.Upload, ClientStreams: p.Kind == transcode.Upload}
+	info := &grpc.StreamServerInfo{FullMethod: p.Procedure, IsServerStream: desc.ServerStreams, IsClientStream: desc.ClientStreams}
+	desc.Handler = composeStream(h.chain, info, func(_ any, stream grpc.ServerStream) error {
+		return serve(callOf(stream.Context()), stream)
+	})
+	return desc, nil
+}
+
 // serve makes exactly one exchange with Mavera; the loop around it decides when
 // and how often.
 func (h *handler) serve(ctx context.Context, c *call) (any, error) {
-	answer, report, err := h.options.Client.Attempt(ctx, mavera.Call{Plan: c.plan, Request: c.request, Key: c.key, CallerKey: c.ownKey})
-	c.report = report
-	sends := max(report.Sends, 1)
-	c.attempts += sends
-	c.httpStatus = report.Status
-	c.outcome = outcomeOf(err)
-	h.options.Observer.AddAttempts(ctx, c.plan.Family, c.outcome, sends)
+	answer, report, err := h.options.Client.Attempt(ctx, c.exchange())
+	c.began(report)
+	if err == nil {
+		c.credits, c.hasCredits = answer.Credits, answer.HasCredits
+	}
+	h.attempted(ctx, c, err)
 	if err != nil {
 		return nil, err
 	}
-	c.credits, c.hasCredits = answer.Credits, answer.HasCredits
-	if answer.HasCredits {
-		h.options.Observer.AddCredits(ctx, c.plan.Family, answer.Credits)
-	}
 	h.observe(ctx, c, answer.Losses)
 	return answer, nil
+}
+
+// attempted counts an attempt and what it cost.
+func (h *handler) attempted(ctx context.Context, c *call, err error) {
+	c.outcome = outcomeOf(err)
+	h.options.Observer.AddAttempts(ctx, c.plan.Family, c.outcome, max(c.report.Sends, 1))
+	if c.hasCredits {
+		h.options.Observer.AddCredits(ctx, c.plan.Family, c.credits)
+	}
 }
 
 // observe counts what the protos do not model and logs each kind of it once.
@@ -79,7 +111,7 @@ func (h *handler) observe(ctx context.Context, c *call, losses []transcode.Loss)
 	for _, loss := range losses {
 		h.options.Observer.AddUnmodelledField(ctx, c.plan.Procedure[1:], loss.Field, string(loss.Kind), loss.Count)
 		if h.logged.first(c.rpc + " " + loss.Field + " " + string(loss.Kind)) {
-			h.options.Logger.LogAttrs(ctx, slog.LevelWarn, "the answer has something that the proto does not model; it is in additional_fields",
+			h.options.Logger.LogAttrs(ctx, slog.LevelWarn, "the answer has something that the proto does not model; it is passed on in additional_fields, or as an unknown event",
 				slog.String("rpc", c.rpc), slog.String("field", loss.Field), slog.String("kind", string(loss.Kind)),
 				slog.String("request_id", c.requestID))
 		}

@@ -133,7 +133,10 @@ func New(options Options) (*Server, error) {
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
 	s.handler = &handler{options: options, chain: chain}
-	s.handler.register(s.grpc, plans)
+	s.handler.streams = s.handler.streamers()
+	if err := s.handler.register(s.grpc, plans); err != nil {
+		return nil, err
+	}
 	s.following = newFollowing(s.newFollower())
 	s.resilient.jobs = jobSlots{wake: s.following.Wake}
 	s.resilient.lookUps = lookUps{options: options, plans: s.plans, exchange: s.exchange}

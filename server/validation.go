@@ -42,9 +42,28 @@ func (v validation) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	return next(ctx, in)
 }
 
+// stream reads the one request of a server stream. Every attempt below sends what it
+// was translated to; the message itself need not be kept for as long as the stream
+// goes on. The messages of an upload are for its handler to judge, as they come.
 func (v validation) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	c := callOf(stream.Context())
+	if c.plan == nil || c.plan.Kind == transcode.Upload {
+		return next(srv, stream)
+	}
+	in := c.plan.NewInput()
+	if err := stream.RecvMsg(in); err != nil {
+		return &receiveError{err}
+	}
+	if err := v.check(c, in); err != nil {
+		return err
+	}
 	return next(srv, stream)
 }
+
+// A receiveError is why a request could not be read, with grpc-go's own status.
+type receiveError struct{ error }
+
+func (e *receiveError) Unwrap() error { return e.error }
 
 func (v validation) check(c *call, in any) error {
 	message, ok := in.(proto.Message)

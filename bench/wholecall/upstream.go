@@ -2,12 +2,12 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 )
 
 const upstreamCommand = "upstream"
@@ -20,7 +20,7 @@ const (
 
 // serveUpstream is the program that stands in for Mavera: it answers from memory.
 func serveUpstream(ctx context.Context, args []string) error {
-	listener, err := listen(ctx, upstreamCommand, args)
+	listener, err := rig.Listen(ctx, upstreamCommand, args)
 	if err != nil {
 		return err
 	}
@@ -55,19 +55,4 @@ func upstream() http.Handler {
 		_, _ = w.Write(body) // a caller that has gone is not ours to mind
 	})
 	return mux
-}
-
-// listen opens the port that a command is told to serve.
-func listen(ctx context.Context, command string, args []string) (net.Listener, error) {
-	flags := flag.NewFlagSet(command, flag.ContinueOnError)
-	address := flags.String("addr", "", "address to serve")
-	if err := flags.Parse(args); err != nil {
-		return nil, err //nolint:wrapcheck // the flag package has said it all
-	}
-	var network net.ListenConfig
-	listener, err := network.Listen(ctx, "tcp", *address)
-	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	return listener, nil
 }
