@@ -21,6 +21,15 @@ type Rules struct {
 	AllowPrivate bool
 }
 
+// RulesFor returns the rules of a gateway whose Mavera is at base: a storage may be
+// where Mavera is. allowPrivate accepts private addresses besides.
+func RulesFor(base *url.URL, allowPrivate bool) Rules {
+	rules := Rules{AllowHTTP: base.Scheme == "http"}
+	ip, err := netip.ParseAddr(base.Hostname())
+	rules.AllowPrivate = allowPrivate || rules.AllowHTTP || base.Hostname() == "localhost" || err == nil && rules.check(ip) != nil
+	return rules
+}
+
 // accept parses an address. Its errors hold no part of it but the host.
 func (r Rules) accept(address string) (*url.URL, error) {
 	target, err := url.Parse(address)
