@@ -1,0 +1,602 @@
+package server
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/mem"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/status"
+	"google.golang.org/protobuf/proto"
+
+	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
+	"github.com/mavera-gateway/mavera-gateway/internal/upload"
+)
+
+// A depot is a Mavera with a storage behind it, as far as uploads need one, and notes
+// what happens there, in order.
+type depot struct {
+	sign, put, register http.HandlerFunc // in place of what goes well
+
+	mu     sync.Mutex
+	events []string // Guarded by mu.
+	asked  []string // Bodies of the requests to Mavera. Guarded by mu.
+}
+
+func (d *depot) note(event string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.events = append(d.events, event)
+}
+
+func (d *depot) noted() []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return slices.Clone(d.events)
+}
+
+// signs gives an address with a signature that nobody may see.
+func signs(w http.ResponseWriter, r *http.Request) {
+	answers(http.StatusOK, `{"upload_url": "http://storage.test/ws/a.mp4?signature=secret", "public_url": "https://files.test/ws/a.mp4", "method": "PUT", "headers": {"Content-Type": "video/mp4"}}`)(w, r)
+}
+
+func registers(w http.ResponseWriter, r *http.Request) {
+	answers(http.StatusCreated, `{"id": "file-1", "size": 5}`)(w, r)
+}
+
+func stores(http.ResponseWriter, *http.Request) {}
+
+func (d *depot) serveAPI(w http.ResponseWriter, r *http.Request) {
+	body, _ := io.ReadAll(r.Body)
+	d.mu.Lock()
+	d.asked = append(d.asked, string(body))
+	d.mu.Unlock()
+	if strings.HasSuffix(r.URL.Path, "/upload-url") {
+		d.note("sign")
+		d.sign(w, r)
+		return
+	}
+	d.note("register")
+	d.register(w, r)
+}
+
+// serveStorage notes a request when it has come to its end, whichever. Any header but
+// those signed is an event of its own.
+func (d *depot) serveStorage(w http.ResponseWriter, r *http.Request) {
+	for name, values := range r.Header {
+		if want := map[string]string{"Content-Type": "video/mp4", "Expect": "100-continue", "Content-Length": fmt.Sprint(r.ContentLength)}[name]; want != values[0] {
+			d.note(name + ": " + values[0])
+		}
+	}
+	answer := &answered{ResponseWriter: w}
+	d.put(answer, r)
+	if answer.code != 0 {
+		d.note(fmt.Sprint("put ", answer.code))
+		return
+	}
+	if n, err := io.Copy(io.Discard, r.Body); err != nil {
+		d.note("put, broken off")
+	} else {
+		d.note(fmt.Sprint("put ", n))
+	}
+}
+
+// answered knows whether an answer was given.
+type answered struct {
+	http.ResponseWriter
+
+	code int
+}
+
+func (a *answered) WriteHeader(code int) {
+	a.code = code
+	a.ResponseWriter.WriteHeader(code)
+}
+
+// newDepot starts a gateway before a depot.
+func newDepot(t *testing.T, d *depot, change ...func(*Options)) (*harness, maverav1.FilesServiceClient) {
+	t.Helper()
+	for _, h := range []struct {
+		of   *http.HandlerFunc
+		good http.HandlerFunc
+	}{{&d.sign, signs}, {&d.put, stores}, {&d.register, registers}} {
+		if *h.of == nil {
+			*h.of = h.good
+		}
+	}
+	storage := &http.Server{Handler: http.HandlerFunc(d.serveStorage)}
+	pipes := newPipes()
+	go func() { _ = storage.Serve(pipes) }()
+	transport := &http.Transport{DialContext: pipes.dial, ExpectContinueTimeout: time.Second, DisableCompression: true}
+	h := newHarness(t, d.serveAPI, append([]func(*Options){func(o *Options) {
+		o.Storage = upload.NewStorage(upload.Rules{AllowHTTP: true}, transport)
+	}}, change...)...)
+	t.Cleanup(func() {
+		transport.CloseIdleConnections()
+		_ = storage.Close()
+		if strings.Contains(h.log.text(), "signature") {
+			t.Errorf("the log has an address:\n%s", h.log.text())
+		}
+	})
+	return h, maverav1.NewFilesServiceClient(h.conn)
+}
+
+// describes is the first message for a file of so many bytes.
+func describes(size int64, change ...func(*maverav1.UploadFileMetadata)) *maverav1.UploadFileRequest {
+	m := &maverav1.UploadFileMetadata{FileName: "a.mp4", FileType: "video/mp4", FileSize: size, WorkspaceId: "ws"}
+	for _, c := range change {
+		c(m)
+	}
+	return &maverav1.UploadFileRequest{Payload: &maverav1.UploadFileRequest_Metadata{Metadata: m}}
+}
+
+func chunk(content []byte) *maverav1.UploadFileRequest {
+	return &maverav1.UploadFileRequest{Payload: &maverav1.UploadFileRequest_Chunk{Chunk: content}}
+}
+
+// hello is a small file of 5 bytes.
+func hello(change ...func(*maverav1.UploadFileMetadata)) []*maverav1.UploadFileRequest {
+	return []*maverav1.UploadFileRequest{describes(5, change...), chunk([]byte("hel")), chunk([]byte("lo"))}
+}
+
+// big is a file of 1 MiB in four pieces.
+func big(change ...func(*maverav1.UploadFileMetadata)) []*maverav1.UploadFileRequest {
+	piece := bytes.Repeat([]byte("x"), 256<<10)
+	return []*maverav1.UploadFileRequest{describes(1<<20, change...), chunk(piece), chunk(piece), chunk(piece), chunk(piece)}
+}
+
+func withChecksum(text string) func(*maverav1.UploadFileMetadata) {
+	return func(m *maverav1.UploadFileMetadata) { m.Checksum = &text }
+}
+
+// send sends all messages that are taken.
+func send(stream grpc.ClientStreamingClient[maverav1.UploadFileRequest, maverav1.File], messages []*maverav1.UploadFileRequest) {
+	for _, m := range messages {
+		if stream.Send(m) != nil {
+			return // the call has ended, and Recv says why
+		}
+	}
+}
+
+// A told is what became of an upload: what the caller learns, and what the depot saw.
+type told struct {
+	Status, Message string
+	Violations      []string
+	Events          []string
+}
+
+// toldOf reads an error. Of a status without one the answer's id is the message.
+func toldOf(t *testing.T, file *maverav1.File, err error, trailer metadata.MD, d *depot) told {
+	t.Helper()
+	if err == nil {
+		return told{Status: "OK attempts=" + strings.Join(trailer.Get(attemptsKey), ","), Message: file.GetId(), Events: d.noted()}
+	}
+	out := told{Status: brief(t, err, trailer), Message: status.Convert(err).Message(), Events: d.noted()}
+	for _, detail := range status.Convert(err).Details() {
+		if bad, ok := detail.(*errdetails.BadRequest); ok {
+			for _, v := range bad.GetFieldViolations() {
+				out.Violations = append(out.Violations, v.GetField()+": "+v.GetDescription())
+			}
+		}
+	}
+	if strings.Contains(fmt.Sprint(status.Convert(err).Proto()), "secret") {
+		t.Errorf("the status has the address: %v", status.Convert(err).Proto())
+	}
+	return out
+}
+
+const (
+	invalid = "InvalidArgument INVALID_REQUEST gateway.mavera.io attempts=0 waited_ms=0 retryable=false pushback=-1"
+	differs = "InvalidArgument UPLOAD_MISMATCH gateway.mavera.io attempts=%d waited_ms=0 retryable=false pushback=-1"
+	// failed is how the storage's failures look; the pushback is one second and some.
+	failed = "Unavailable STORAGE_FAILED mavera.io attempts=%d waited_ms=%d retryable=true wait=1s"
+)
+
+// TestUpload goes through all that can become of an upload. The first attempt is told
+// from the others by the events of the depot.
+func TestUpload(t *testing.T) {
+	sum := sha256.Sum256([]byte("hello"))
+	bigSum := sha256.Sum256(bytes.Repeat([]byte("x"), 1<<20))
+	refusal := answering(http.StatusForbidden)
+	once := func(first, then http.HandlerFunc) http.HandlerFunc {
+		var calls sync.Once
+		return func(w http.ResponseWriter, r *http.Request) {
+			handle := then
+			calls.Do(func() { handle = first })
+			handle(w, r)
+		}
+	}
+	const (
+		mismatch = "UploadFile: what came is not the file that was announced; nothing was registered: "
+		notTaken = "UploadFile: the storage behind Mavera did not take the file; nothing was registered"
+		address  = "UploadFile: Mavera named an address for the upload that the gateway does not accept; nothing was sent there, and nothing registered"
+		request  = "UploadFile: the request message is invalid: "
+	)
+	for _, row := range []struct {
+		name  string
+		sends []*maverav1.UploadFileRequest
+		depot *depot
+		want  told
+	}{
+		{"small", hello(), &depot{}, told{"OK attempts=2", "file-1", nil, []string{"sign", "put 5", "register"}}},
+		{"small, checksum in hexadecimal digits", hello(withChecksum(hex.EncodeToString(sum[:]))), &depot{}, told{"OK attempts=2", "file-1", nil, []string{"sign", "put 5", "register"}}},
+		{"large, checksum in base64", big(withChecksum(upload.Checksum(bigSum).String())), &depot{}, told{"OK attempts=2", "file-1", nil, []string{"sign", "put 1048576", "register"}}},
+		{"empty chunks mean nothing", append(hello(), chunk(nil)), &depot{}, told{"OK attempts=2", "file-1", nil, []string{"sign", "put 5", "register"}}},
+
+		{"all faults of the description", []*maverav1.UploadFileRequest{describes(0, withChecksum("x"), func(m *maverav1.UploadFileMetadata) { m.WorkspaceId = "" })}, &depot{}, told{
+			invalid, request + "metadata.file_size: value is required (and 2 more, see the details)",
+			[]string{"metadata.file_size: value is required", "metadata.workspace_id: value is required", "metadata.checksum: must be a SHA-256: 44 characters of base64, or 64 hexadecimal digits"},
+			nil,
+		}},
+		{"larger than 2 GB", []*maverav1.UploadFileRequest{describes(2<<30 + 1)}, &depot{}, told{
+			invalid, request + "metadata.file_size: must be at most 2147483648 for this file_type", []string{"metadata.file_size: must be at most 2147483648 for this file_type"}, nil,
+		}},
+		{"larger than 10 MB, and no video", []*maverav1.UploadFileRequest{describes(10<<20+1, func(m *maverav1.UploadFileMetadata) { m.FileType = "image/png" })}, &depot{}, told{
+			invalid, request + "metadata.file_size: must be at most 10485760 for this file_type", []string{"metadata.file_size: must be at most 10485760 for this file_type"}, nil,
+		}},
+		{"nothing at all", nil, &depot{}, told{
+			invalid, request + "metadata: must be in the first message of the stream", []string{"metadata: must be in the first message of the stream"}, nil,
+		}},
+		{"no description", hello()[1:], &depot{}, told{
+			invalid, request + "metadata: must be in the first message of the stream", []string{"metadata: must be in the first message of the stream"}, nil,
+		}},
+		{"two descriptions", append(hello()[:2], describes(5)), &depot{}, told{
+			"InvalidArgument INVALID_REQUEST gateway.mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1",
+			request + "metadata: must be in the first message of the stream only",
+			[]string{"metadata: must be in the first message of the stream only"},
+			[]string{"sign", "put, broken off"},
+		}},
+		{"an empty message", append(hello()[:1], &maverav1.UploadFileRequest{}), &depot{}, told{
+			invalid, request + "payload: must be set in every message of the stream", []string{"payload: must be set in every message of the stream"}, nil,
+		}},
+
+		{"too short to have begun", hello()[:1], &depot{}, told{
+			fmt.Sprintf(differs, 0), mismatch + "metadata.file_size: 5 bytes were announced, and 0 came", []string{"metadata.file_size: 5 bytes were announced, and 0 came"}, nil,
+		}},
+		{"too short", big()[:4], &depot{}, told{
+			fmt.Sprintf(differs, 1), mismatch + "metadata.file_size: 1048576 bytes were announced, and 786432 came", []string{"metadata.file_size: 1048576 bytes were announced, and 786432 came"}, []string{"sign", "put, broken off"},
+		}},
+		{"too long", append(big(), chunk([]byte("y"))), &depot{}, told{
+			fmt.Sprintf(differs, 1), mismatch + "metadata.file_size: 1048576 bytes were announced, and more came", []string{"metadata.file_size: 1048576 bytes were announced, and more came"}, []string{"sign", "put, broken off"},
+		}},
+		{"another checksum", big(withChecksum(hex.EncodeToString(sum[:]))), &depot{}, told{
+			fmt.Sprintf(differs, 1), mismatch + "metadata.checksum: the SHA-256 of the bytes that came is another", []string{"metadata.checksum: the SHA-256 of the bytes that came is another"}, []string{"sign", "put, broken off"},
+		}},
+		{"another checksum of what comes in one piece", []*maverav1.UploadFileRequest{describes(5, withChecksum(hex.EncodeToString(bigSum[:]))), chunk([]byte("hello"))}, &depot{}, told{
+			fmt.Sprintf(differs, 0), mismatch + "metadata.checksum: the SHA-256 of the bytes that came is another", []string{"metadata.checksum: the SHA-256 of the bytes that came is another"}, nil,
+		}},
+
+		{"expired address", hello(), &depot{put: once(refusal, stores)}, told{"OK attempts=3", "file-1", nil, []string{"sign", "put 403", "sign", "put 5", "register"}}},
+		{"storage was unavailable", big(), &depot{put: once(answering(503), stores)}, told{"OK attempts=3", "file-1", nil, []string{"sign", "put 503", "sign", "put 1048576", "register"}}},
+		{"storage says when", hello(), &depot{put: once(answering(429, "Retry-After", "7"), stores)}, told{"OK attempts=3", "file-1", nil, []string{"sign", "put 429", "sign", "put 5", "register"}}},
+		{"every address is refused", hello(), &depot{put: refusal}, told{
+			fmt.Sprintf(failed, 4, 0), notTaken + " (HTTP 403)", nil, []string{"sign", "put 403", "sign", "put 403", "sign", "put 403", "sign", "put 403"},
+		}},
+		{"bad request, which is not repeated", hello(), &depot{put: answering(400)}, told{fmt.Sprintf(failed, 1, 0), notTaken + " (HTTP 400)", nil, []string{"sign", "put 400"}}},
+		{"a redirection, which is not followed", hello(), &depot{put: answering(307, "Location", "http://storage.test/b")}, told{fmt.Sprintf(failed, 1, 0), notTaken + " (HTTP 307)", nil, []string{"sign", "put 307"}}},
+		{"done before the file was there", big(), &depot{put: answering(200)}, told{fmt.Sprintf(failed, 1, 0), notTaken + " (HTTP 200)", nil, []string{"sign", "put 200"}}},
+		{"refused in the middle", big(), &depot{put: func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadFull(r.Body, make([]byte, 100))
+			w.WriteHeader(http.StatusServiceUnavailable)
+		}}, told{fmt.Sprintf(failed, 1, 0), notTaken + " (HTTP 503)", nil, []string{"sign", "put 503"}}},
+		{"refused at the end", big(), &depot{put: func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.Copy(io.Discard, r.Body)
+			w.WriteHeader(http.StatusForbidden)
+		}}, told{fmt.Sprintf(failed, 1, 0), notTaken + " (HTTP 403)", nil, []string{"sign", "put 403"}}},
+		{"cut in the middle", big(), &depot{put: func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.ReadFull(r.Body, make([]byte, 100))
+			cutting(w, r)
+		}}, told{fmt.Sprintf(failed, 1, 0), notTaken, nil, []string{"sign"}}},
+
+		{"not signed, for a reason in the description", hello(), &depot{sign: answers(400, `{"error": {"message": "No such folder.", "code": "invalid_field", "param": "folder_id"}}`)}, told{
+			"InvalidArgument INVALID_FIELD mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1", "UploadFile: No such folder. (HTTP 400 invalid_field)",
+			[]string{"metadata.folder_id: No such folder."},
+			[]string{"sign"},
+		}},
+		{"signed after a repeat", hello(), &depot{sign: once(answering(503), signs)}, told{"OK attempts=3", "file-1", nil, []string{"sign", "sign", "put 5", "register"}}},
+		{"an address that is not accepted", hello(), &depot{sign: answers(200, `{"upload_url": "http://10.0.0.1/?signature=secret", "public_url": "https://files.test/a"}`)}, told{
+			"Internal UPLOAD_ADDRESS_REFUSED mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1", address, nil, []string{"sign"},
+		}},
+		{"no address", hello(), &depot{sign: answers(200, `{"object": "upload_url"}`)}, told{
+			"Internal UPLOAD_ADDRESS_REFUSED mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1", address, nil, []string{"sign"},
+		}},
+		{"another method", hello(), &depot{sign: answers(200, `{"upload_url": "http://storage.test/", "public_url": "https://files.test/a", "method": "POST"}`)}, told{
+			"Internal UPLOAD_ADDRESS_REFUSED mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1", address, nil, []string{"sign"},
+		}},
+
+		{"not registered, for a reason in the description", hello(), &depot{register: answers(400, `{"error": {"message": "Bad name.", "code": "invalid_field", "param": "name"}}`)}, told{
+			"InvalidArgument INVALID_FIELD mavera.io attempts=2 waited_ms=0 retryable=false pushback=-1", "UploadFile: Bad name. (HTTP 400 invalid_field)",
+			[]string{"metadata.file_name: Bad name."},
+			[]string{"sign", "put 5", "register"},
+		}},
+		{"registered, maybe", hello(), &depot{register: answering(502)}, told{
+			"Unknown OUTCOME_UNKNOWN mavera.io attempts=2 waited_ms=0 retryable=false outcome=unknown pushback=-1",
+			"UploadFile: a server between the gateway and Mavera failed; the call may have been carried out: look for its result before you repeat it (HTTP 502)",
+			nil,
+			[]string{"sign", "put 5", "register"},
+		}},
+		{"registered after a repeat", hello(), &depot{register: once(answering(503), registers)}, told{"OK attempts=3", "file-1", nil, []string{"sign", "put 5", "register", "register"}}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				h, files := newDepot(t, row.depot)
+				stream, err := files.UploadFile(t.Context())
+				if err != nil {
+					t.Fatal(err)
+				}
+				send(stream, row.sends)
+				file, err := stream.CloseAndRecv()
+				trailer := stream.Trailer()
+				_ = h.conn.Close() // whatever is under way ends
+				synctest.Wait()
+				got := toldOf(t, file, err, trailer, row.depot)
+				got.Status = near(got.Status, time.Second)
+				if diff := cmp.Diff(row.want, got); diff != "" {
+					t.Errorf("-want +got:\n%s\n%s", diff, h.log.text())
+				}
+			})
+		})
+	}
+}
+
+// TestUploadAsks shows what Mavera is asked.
+func TestUploadAsks(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &depot{}
+		_, files := newDepot(t, d)
+		stream, err := files.UploadFile(metadata.AppendToOutgoingContext(t.Context(), "x-request-id", "r-1"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		sum := sha256.Sum256([]byte("hello"))
+		send(stream, hello(withChecksum(hex.EncodeToString(sum[:])), func(m *maverav1.UploadFileMetadata) { m.FolderId = proto.String("f-1") }))
+		if _, err := stream.CloseAndRecv(); err != nil {
+			t.Fatal(err)
+		}
+		want := []map[string]any{
+			{"file_name": "a.mp4", "file_type": "video/mp4", "file_size": 5.0, "workspace_id": "ws", "folder_id": "f-1", "checksum": "LPJNul+wow4m6DsqxbninhsWHlwfp0JecwQzYpOLmCQ="},
+			{"name": "a.mp4", "type": "video/mp4", "file_size": 5.0, "workspace_id": "ws", "folder_id": "f-1", "url": "https://files.test/ws/a.mp4"},
+		}
+		var got []map[string]any
+		for _, text := range d.asked {
+			var body map[string]any
+			if err := json.Unmarshal([]byte(text), &body); err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, body)
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
+// TestUploadLog has the line of an upload that failed late.
+func TestUploadLog(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &depot{put: answering(400)}
+		h, files := newDepot(t, d)
+		stream, err := files.UploadFile(metadata.AppendToOutgoingContext(t.Context(), "x-request-id", "r-1", "x-caller-id", "tester"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(stream, hello())
+		_, _ = stream.CloseAndRecv()
+		synctest.Wait()
+		want := `{"level":"WARN","msg":"call","request_id":"r-1","rpc":"UploadFile","family":"files","caller":"tester","attempts":1,"waited_ms":0,` +
+			`"bytes":3,"storage_status":400,"http_status":200,"code":"Unavailable","duration_ms":0,"reason":"STORAGE_FAILED",` +
+			`"error":"Unavailable STORAGE_FAILED: the storage behind Mavera did not take the file; nothing was registered: put the file: the storage answered 400"}` + "\n"
+		if diff := cmp.Diff(want, h.log.text()); diff != "" {
+			t.Errorf("-want +got:\n%s", diff)
+		}
+	})
+}
+
+// TestUploadEnds ends uploads that stand still, from every side, and says when.
+func TestUploadEnds(t *testing.T) {
+	const stalled = "DeadlineExceeded UPLOAD_STALLED gateway.mavera.io attempts=%d waited_ms=0 retryable=false pushback=-1"
+	swallows := func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.ReadFull(r.Body, make([]byte, 100))
+		time.Sleep(2 * time.Minute)
+	}
+	takesAll := func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body)
+		<-r.Context().Done()
+	}
+	for _, row := range []struct {
+		name     string
+		sends    []*maverav1.UploadFileRequest
+		closes   bool
+		put      http.HandlerFunc
+		deadline time.Duration
+		stop     bool // the gateway stops, with a limit of 20 s
+		cancel   bool
+		want     string
+		events   []string
+		after    time.Duration
+	}{
+		{"no description comes", nil, false, nil, 0, false, false, fmt.Sprintf(stalled, 0), nil, time.Minute},
+		{"no bytes come", hello()[:1], false, nil, 0, false, false, fmt.Sprintf(stalled, 0), nil, time.Minute},
+		{"the bytes cease", big()[:3], false, nil, 0, false, false, fmt.Sprintf(stalled, 1), []string{"sign", "put, broken off"}, time.Minute},
+		{"the end does not come", big(), false, nil, 0, false, false, fmt.Sprintf(stalled, 1), []string{"sign", "put, broken off"}, time.Minute},
+		{"the storage takes nothing more", big(), true, swallows, 0, false, false, fmt.Sprintf(failed, 1, 0), []string{"sign", "put, broken off"}, time.Minute},
+		{"the storage does not answer", big(), true, takesAll, 0, false, false, fmt.Sprintf(failed, 1, 0), []string{"sign", "put 0"}, time.Minute},
+		{
+			"the caller's deadline", big()[:3], false, nil, 10 * time.Second, false, false,
+			"DeadlineExceeded",
+			[]string{"sign", "put, broken off"},
+			10 * time.Second,
+		},
+		{"the caller leaves", big()[:3], false, nil, 0, false, true, "Canceled", []string{"sign", "put, broken off"}, 0},
+		{
+			"the gateway stops, and the limit passes", big()[:3], false, nil, 0, true, false,
+			"Unavailable SHUTTING_DOWN gateway.mavera.io attempts=1 waited_ms=0 retryable=true wait=0",
+			[]string{"sign", "put, broken off"},
+			20 * time.Second,
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				d := &depot{put: row.put}
+				h, files := newDepot(t, d)
+				begin := time.Now()
+				ctx, cancel := context.WithCancel(t.Context())
+				defer cancel()
+				if row.deadline > 0 {
+					ctx, cancel = context.WithTimeout(ctx, row.deadline)
+					defer cancel()
+				}
+				stream, err := files.UploadFile(ctx)
+				if err != nil {
+					t.Fatal(err)
+				}
+				send(stream, row.sends)
+				if row.closes {
+					if err := stream.CloseSend(); err != nil {
+						t.Fatal(err)
+					}
+				}
+				synctest.Wait()
+				if row.cancel {
+					cancel()
+				}
+				stopped := make(chan struct{})
+				go func() {
+					defer close(stopped)
+					if row.stop {
+						h.server.Stop(20 * time.Second)
+					}
+				}()
+				err = stream.RecvMsg(new(maverav1.File))
+				took := time.Since(begin)
+				<-stopped
+				time.Sleep(5 * time.Minute) // the storage has noticed too
+				got := status.Code(err).String()
+				if trailer := stream.Trailer(); len(trailer.Get(pushbackKey)) > 0 {
+					got = near(brief(t, err, trailer), time.Second)
+				}
+				if got != row.want || took != row.after {
+					t.Errorf("got %s after %s\nwant %s after %s", got, took, row.want, row.after)
+				}
+				if diff := cmp.Diff(row.events, d.noted()); diff != "" {
+					t.Errorf("events, -want +got:\n%s", diff)
+				}
+			})
+		})
+	}
+}
+
+// TestUploadDrains lets an upload finish after the stop has begun.
+func TestUploadDrains(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &depot{}
+		h, files := newDepot(t, d)
+		stream, err := files.UploadFile(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(stream, big()[:3])
+		synctest.Wait()
+		stopped := make(chan struct{})
+		go func() { defer close(stopped); h.server.Stop(time.Hour) }()
+		time.Sleep(30 * time.Second)
+		send(stream, big()[3:])
+		if file, err := stream.CloseAndRecv(); err != nil || file.GetId() != "file-1" {
+			t.Errorf("got %v, %v", file, err)
+		}
+		<-stopped
+	})
+}
+
+// TestUploadTooLarge has a message that grpc-go refuses, in its own words.
+func TestUploadTooLarge(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		d := &depot{}
+		_, files := newDepot(t, d, func(o *Options) { o.MaxRequestBytes = 1000 })
+		stream, err := files.UploadFile(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		send(stream, big()[:2])
+		_, err = stream.CloseAndRecv()
+		if got, want := status.Convert(err).String(), "rpc error: code = ResourceExhausted desc = grpc: received message larger than max (262148 vs. 1000)"; err == nil || err.Error() != want {
+			t.Errorf("got  %s\nwant %s", got, want)
+		}
+		if events := d.noted(); len(events) > 0 {
+			t.Errorf("events %v", events)
+		}
+	})
+}
+
+// TestPart reads messages in every form that the wire format allows.
+func TestPart(t *testing.T) {
+	marshal := func(m proto.Message) []byte {
+		text, err := proto.Marshal(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return text
+	}
+	unknown := []byte{0x1a, 1, 'u'} // field 3
+	for _, row := range []struct {
+		name  string
+		wire  []byte
+		chunk string
+		other string // what is no chunk, as text
+	}{
+		{"chunk", marshal(chunk([]byte("abc"))), "abc", ""},
+		{"chunk of many bytes", marshal(chunk(bytes.Repeat([]byte("a"), 300))), strings.Repeat("a", 300), ""},
+		{"empty chunk", marshal(chunk(nil)), "", ""},
+		{"description", marshal(describes(5)), "", `metadata:{file_name:"a.mp4"file_type:"video/mp4"file_size:5workspace_id:"ws"}`},
+		{"empty message", nil, "", "empty"},
+		{"chunk and something unknown", append(marshal(chunk([]byte("abc"))), unknown...), "abc", ""},
+		{"the last of two chunks counts", append(marshal(chunk([]byte("abc"))), marshal(chunk([]byte("de")))...), "de", ""},
+		{"a chunk after a description", append(marshal(describes(5)), marshal(chunk([]byte("de")))...), "de", ""},
+		{"cut", marshal(chunk([]byte("abc")))[:4], "", "error"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for size := 1; size <= max(1, len(row.wire)); size++ {
+				p := new(part)
+				err := p.unmarshal(split(row.wire, size))
+				content, readErr := io.ReadAll(&p.chunk)
+				other := ""
+				switch {
+				case err != nil:
+					other = "error"
+				case p.request != nil:
+					if other = strings.ReplaceAll(fmt.Sprint(p.request), " ", ""); other == "" {
+						other = "empty"
+					}
+				}
+				if string(content) != row.chunk || readErr != nil || other != row.other {
+					t.Fatalf("in pieces of %d: chunk %q, %v, other %q; want %q, %q", size, content, readErr, other, row.chunk, row.other)
+				}
+				p.free()
+			}
+		})
+	}
+}
+
+// split is a message in buffers of so many bytes.
+func split(wire []byte, size int) mem.BufferSlice {
+	var out mem.BufferSlice
+	for piece := range slices.Chunk(wire, size) {
+		out = append(out, mem.SliceBuffer(piece))
+	}
+	return out
+}
