@@ -37,7 +37,7 @@ func (p *part) unmarshal(data mem.BufferSlice) error {
 	p.chunk.Reset(data)
 	tag, err := p.chunk.ReadByte()
 	if err == nil && tag == chunkTag {
-		if size, err := binary.ReadUvarint(&p.chunk); err == nil && size == uint64(p.chunk.Remaining()) { //nolint:gosec // a length is not negative
+		if size, err := binary.ReadUvarint(&p.chunk); err == nil && size == uint64(p.chunk.Remaining()) {
 			return nil
 		}
 	}

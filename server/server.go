@@ -137,7 +137,9 @@ func New(options Options) (*Server, error) {
 	s.resilient = newResilient(options, options.Policies)
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
-	s.handler = &handler{options: options, chain: chain, streams: s.streamers()}
+	s.handler = &handler{options: options, chain: chain}
+	s.handler.streams = s.handler.streamers()
+	s.handler.streams[transcode.Upload] = s.serveUpload // which makes exchanges of its own
 	if err := s.handler.register(s.grpc, plans); err != nil {
 		return nil, err
 	}
@@ -154,11 +156,6 @@ func New(options Options) (*Server, error) {
 		reflection.Register(s.grpc)
 	}
 	return s, nil
-}
-
-// streamers are what serves the streams of each kind.
-func (s *Server) streamers() map[transcode.Kind]streamer {
-	return map[transcode.Kind]streamer{transcode.Upload: s.serveUpload}
 }
 
 func (s *Server) grpcOptions() []grpc.ServerOption {

@@ -99,7 +99,7 @@ func (u *uploading) announced(first *maverav1.UploadFileRequest) (upload.File, e
 		if err != nil {
 			violations = append(violations, transcode.Violation{Field: "metadata.checksum", Description: err.Error()})
 		}
-		file.Checksum, u.checksum = &sum, proto.String(sum.String())
+		file.Checksum, u.checksum = &sum, new(sum.String())
 	}
 	if len(violations) > 0 {
 		return upload.File{}, mavera.NewFailure(mavera.InvalidRequest, nil, violations...)
@@ -262,7 +262,7 @@ func (u *uploading) failure(ctx context.Context, err error) error {
 	case errors.Is(cause, upload.ErrStorageStalled):
 		return mavera.NewFailure(mavera.StorageFailed, cause)
 	case cause != nil:
-		return mavera.Call{Plan: u.call.plan}.Ended(ctx, false)
+		return u.call.exchange().Ended(ctx, false)
 	case errors.As(err, &refusal):
 		failure = mavera.NewFailure(mavera.StorageFailed, err)
 		failure.HTTPStatus = refusal.Status

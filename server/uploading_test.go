@@ -364,7 +364,7 @@ func TestUploadAsks(t *testing.T) {
 			t.Fatal(err)
 		}
 		sum := sha256.Sum256([]byte("hello"))
-		send(stream, hello(withChecksum(hex.EncodeToString(sum[:])), func(m *maverav1.UploadFileMetadata) { m.FolderId = proto.String("f-1") }))
+		send(stream, hello(withChecksum(hex.EncodeToString(sum[:])), func(m *maverav1.UploadFileMetadata) { m.FolderId = new("f-1") }))
 		if _, err := stream.CloseAndRecv(); err != nil {
 			t.Fatal(err)
 		}

@@ -104,6 +104,9 @@ func TestFaultsMatch(t *testing.T) {
 		{simulator.Fault{Route: "*", LineEnd: "\n\r"}, `line_end: "\n\r" does not end a line of an event stream`},
 		{simulator.Fault{Route: "*", Inserts: []simulator.Insert{{AfterEvents: new(-1)}}}, `inserts: after_events is negative`},
 		{simulator.Fault{Route: "*", Hang: true, CloseBefore: true}, `close_before and hang exclude each other`},
+		{simulator.Fault{Route: "PUT /_storage/{key}", BytesPerSecond: -1}, `bytes_per_second: -1 is negative`},
+		{simulator.Fault{Route: "GET /_storage/{key}", BytesPerSecond: 1}, `expired and bytes_per_second are for PUT /_storage/{key}`},
+		{simulator.Fault{Route: "*", Expired: true}, `expired and bytes_per_second are for PUT /_storage/{key}`},
 	} {
 		if _, err := a.sim.AddFault(bad.fault); err == nil || err.Error() != bad.want {
 			t.Errorf("got %v, want %s", err, bad.want)
