@@ -340,3 +340,52 @@ func TestWatch(t *testing.T) {
 		})
 	}
 }
+
+// TestPutHTTP2 has the same over HTTP/2, where one connection carries all.
+func TestPutHTTP2(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		answer func(http.ResponseWriter, *http.Request)
+		come   int64
+		want   string
+		sent   bool
+		body   int // bytes that the storage got; -1: some, but not all
+		whole  bool
+	}{
+		{"stored", takes, 1 << 20, "", false, 1 << 20, true},
+		{"too short", takes, 1<<20 - 1, "file_size: 1048576 bytes were announced, and 1048575 came", false, -1, false},
+		{"refused at once", refuses(403, "<Error><Code>AccessDenied</Code></Error>"), 1 << 20, "put the file: the storage answered 403 AccessDenied", false, 0, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			requests := make(chan arrival, 1)
+			server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				a := arrival{Method: r.Proto}
+				counted := r.WithContext(r.Context())
+				counted.Body = &counter{ReadCloser: r.Body, to: &a}
+				defer func() { requests <- a }()
+				tt.answer(w, counted)
+			}))
+			server.EnableHTTP2 = true
+			server.StartTLS()
+			defer server.Close()
+			transport := NewTransport(Rules{AllowPrivate: true})
+			transport.TLSClientConfig = server.Client().Transport.(*http.Transport).TLSClientConfig.Clone()
+			defer transport.CloseIdleConnections()
+
+			body := newBody(t, io.LimitReader(readerFunc(func(p []byte) (int, error) { return len(p), nil }), tt.come), File{Size: 1 << 20})
+			err := NewStorage(Rules{AllowPrivate: true}, transport).Put(t.Context(), Ticket{Address: server.URL}, body)
+			text := ""
+			if err != nil {
+				text = err.Error()
+			}
+			refusal := (*PutError)(nil)
+			if text != tt.want || errors.As(err, &refusal) && refusal.Sent != tt.sent {
+				t.Errorf("got %q, want %q", text, tt.want)
+			}
+			got := <-requests
+			if got.Method != "HTTP/2.0" || got.Whole != tt.whole || tt.body >= 0 && got.Body != tt.body || tt.body < 0 && got.Body >= 1<<20 {
+				t.Errorf("the storage got %d bytes over %s, whole %t", got.Body, got.Method, got.Whole)
+			}
+		})
+	}
+}
