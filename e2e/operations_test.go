@@ -36,7 +36,7 @@ const (
 	storyID     = "story_abc123"
 )
 
-// TestOperations calls every RPC once, in an order in which each finds what it
+// TestOperations calls every unary RPC once, in an order in which each finds what it
 // needs. The proxy holds both sides of every exchange against the contract, and
 // the gateway's metrics say whether an answer had anything that got no field.
 func TestOperations(t *testing.T) {
@@ -61,7 +61,9 @@ func TestOperations(t *testing.T) {
 	var all []string
 	for _, service := range transcode.Services() {
 		for i := range service.Methods().Len() {
-			all = append(all, fmt.Sprintf("%s/%s", service.Name(), service.Methods().Get(i).Name()))
+			if method := service.Methods().Get(i); !method.IsStreamingClient() && !method.IsStreamingServer() {
+				all = append(all, fmt.Sprintf("%s/%s", service.Name(), method.Name()))
+			}
 		}
 	}
 	slices.Sort(all)
@@ -306,24 +308,6 @@ func storageOperations() []operation {
 			w.file = r.GetId()
 			return []any{r.GetSize(), r.GetMetadata().AsMap()}, err
 		}, []any{int64(18874368), object{"campaign": "summer"}}},
-		{"FilesService/UploadFile", func(ctx context.Context, w *world) (any, error) {
-			stream, err := w.files.UploadFile(ctx)
-			if err != nil {
-				return nil, err
-			}
-			for _, message := range []*maverav1.UploadFileRequest{
-				{Payload: &maverav1.UploadFileRequest_Metadata{Metadata: &maverav1.UploadFileMetadata{
-					FileName: "note.txt", FileType: "text/plain", FileSize: 5, WorkspaceId: workspaceID,
-				}}},
-				{Payload: &maverav1.UploadFileRequest_Chunk{Chunk: []byte("hello")}},
-			} {
-				if err := stream.Send(message); err != nil {
-					return nil, err
-				}
-			}
-			r, err := stream.CloseAndRecv()
-			return []any{r.GetName(), r.GetSize()}, err
-		}, []any{"note.txt", int64(5)}},
 		{"FilesService/ListFiles", func(ctx context.Context, w *world) (any, error) {
 			r, err := w.files.ListFiles(ctx, &maverav1.ListFilesRequest{FolderId: &w.folder, IsFavorite: new(false)})
 			return []any{len(r.GetData()), r.GetData()[0].GetId() == w.file}, err

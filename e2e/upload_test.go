@@ -194,6 +194,20 @@ func TestUpload(t *testing.T) {
 	}
 }
 
+// TestUploadContract holds what the gateway asks of Mavera against the contract.
+func TestUploadContract(t *testing.T) {
+	m := startMavera(t)
+	g := startGateway(t, startProxy(t, m.base).base)
+	file, o := g.upload(within(t), t, zeros(100))
+	if o.err != nil || file.GetSize() != 100 {
+		t.Errorf("got %v, %v", file, o.err)
+	}
+	_, metrics := g.page("/metrics")
+	if lost := sample(metrics, "mavera_gateway_unmodelled_fields_total"); lost != "" {
+		t.Errorf("%s fields are lost", lost)
+	}
+}
+
 // TestUploadCancel leaves in the middle: the request to the storage ends at once, and
 // nothing is registered.
 func TestUploadCancel(t *testing.T) {

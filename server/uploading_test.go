@@ -164,8 +164,8 @@ func withChecksum(text string) func(*maverav1.UploadFileMetadata) {
 	return func(m *maverav1.UploadFileMetadata) { m.Checksum = &text }
 }
 
-// send sends all messages that are taken.
-func send(stream grpc.ClientStreamingClient[maverav1.UploadFileRequest, maverav1.File], messages []*maverav1.UploadFileRequest) {
+// sendParts sends all messages that are taken.
+func sendParts(stream grpc.ClientStreamingClient[maverav1.UploadFileRequest, maverav1.File], messages []*maverav1.UploadFileRequest) {
 	for _, m := range messages {
 		if stream.Send(m) != nil {
 			return // the call has ended, and Recv says why
@@ -173,20 +173,20 @@ func send(stream grpc.ClientStreamingClient[maverav1.UploadFileRequest, maverav1
 	}
 }
 
-// A told is what became of an upload: what the caller learns, and what the depot saw.
-type told struct {
+// An upshot is what became of an upload: what the caller learns, and what the depot saw.
+type upshot struct {
 	Status, Message string
 	Violations      []string
 	Events          []string
 }
 
-// toldOf reads an error. Of a status without one the answer's id is the message.
-func toldOf(t *testing.T, file *maverav1.File, err error, trailer metadata.MD, d *depot) told {
+// upshotOf reads an error. Of a status without one the answer's id is the message.
+func upshotOf(t *testing.T, file *maverav1.File, err error, trailer metadata.MD, d *depot) upshot {
 	t.Helper()
 	if err == nil {
-		return told{Status: "OK attempts=" + strings.Join(trailer.Get(attemptsKey), ","), Message: file.GetId(), Events: d.noted()}
+		return upshot{Status: "OK attempts=" + strings.Join(trailer.Get(attemptsKey), ","), Message: file.GetId(), Events: d.noted()}
 	}
-	out := told{Status: brief(t, err, trailer), Message: status.Convert(err).Message(), Events: d.noted()}
+	out := upshot{Status: brief(t, err, trailer), Message: status.Convert(err).Message(), Events: d.noted()}
 	for _, detail := range status.Convert(err).Details() {
 		if bad, ok := detail.(*errdetails.BadRequest); ok {
 			for _, v := range bad.GetFieldViolations() {
@@ -201,10 +201,10 @@ func toldOf(t *testing.T, file *maverav1.File, err error, trailer metadata.MD, d
 }
 
 const (
-	invalid = "InvalidArgument INVALID_REQUEST gateway.mavera.io attempts=0 waited_ms=0 retryable=false pushback=-1"
-	differs = "InvalidArgument UPLOAD_MISMATCH gateway.mavera.io attempts=%d waited_ms=0 retryable=false pushback=-1"
-	// failed is how the storage's failures look; the pushback is one second and some.
-	failed = "Unavailable STORAGE_FAILED mavera.io attempts=%d waited_ms=%d retryable=true wait=1s"
+	badMessage = "InvalidArgument INVALID_REQUEST gateway.mavera.io attempts=0 waited_ms=0 retryable=false pushback=-1"
+	differing  = "InvalidArgument UPLOAD_MISMATCH gateway.mavera.io attempts=%d waited_ms=0 retryable=false pushback=-1"
+	// notStored is how the storage's failures look; the pushback is one second and some.
+	notStored = "Unavailable STORAGE_FAILED mavera.io attempts=%d waited_ms=%d retryable=true wait=1s"
 )
 
 // TestUpload goes through all that can become of an upload. The first attempt is told
@@ -231,106 +231,106 @@ func TestUpload(t *testing.T) {
 		name  string
 		sends []*maverav1.UploadFileRequest
 		depot *depot
-		want  told
+		want  upshot
 	}{
-		{"small", hello(), &depot{}, told{"OK attempts=2", "file-1", nil, []string{"sign", "put 5", "register"}}},
-		{"small, checksum in hexadecimal digits", hello(withChecksum(hex.EncodeToString(sum[:]))), &depot{}, told{"OK attempts=2", "file-1", nil, []string{"sign", "put 5", "register"}}},
-		{"large, checksum in base64", big(withChecksum(upload.Checksum(bigSum).String())), &depot{}, told{"OK attempts=2", "file-1", nil, []string{"sign", "put 1048576", "register"}}},
-		{"empty chunks mean nothing", append(hello(), chunk(nil)), &depot{}, told{"OK attempts=2", "file-1", nil, []string{"sign", "put 5", "register"}}},
+		{"small", hello(), &depot{}, upshot{"OK attempts=2", "file-1", nil, []string{"sign", "put 5", "register"}}},
+		{"small, checksum in hexadecimal digits", hello(withChecksum(hex.EncodeToString(sum[:]))), &depot{}, upshot{"OK attempts=2", "file-1", nil, []string{"sign", "put 5", "register"}}},
+		{"large, checksum in base64", big(withChecksum(upload.Checksum(bigSum).String())), &depot{}, upshot{"OK attempts=2", "file-1", nil, []string{"sign", "put 1048576", "register"}}},
+		{"empty chunks mean nothing", append(hello(), chunk(nil)), &depot{}, upshot{"OK attempts=2", "file-1", nil, []string{"sign", "put 5", "register"}}},
 
-		{"all faults of the description", []*maverav1.UploadFileRequest{describes(0, withChecksum("x"), func(m *maverav1.UploadFileMetadata) { m.WorkspaceId = "" })}, &depot{}, told{
-			invalid, request + "metadata.file_size: value is required (and 2 more, see the details)",
+		{"all faults of the description", []*maverav1.UploadFileRequest{describes(0, withChecksum("x"), func(m *maverav1.UploadFileMetadata) { m.WorkspaceId = "" })}, &depot{}, upshot{
+			badMessage, request + "metadata.file_size: value is required (and 2 more, see the details)",
 			[]string{"metadata.file_size: value is required", "metadata.workspace_id: value is required", "metadata.checksum: must be a SHA-256: 44 characters of base64, or 64 hexadecimal digits"},
 			nil,
 		}},
-		{"larger than 2 GB", []*maverav1.UploadFileRequest{describes(2<<30 + 1)}, &depot{}, told{
-			invalid, request + "metadata.file_size: must be at most 2147483648 for this file_type", []string{"metadata.file_size: must be at most 2147483648 for this file_type"}, nil,
+		{"larger than 2 GB", []*maverav1.UploadFileRequest{describes(2<<30 + 1)}, &depot{}, upshot{
+			badMessage, request + "metadata.file_size: must be at most 2147483648 for this file_type", []string{"metadata.file_size: must be at most 2147483648 for this file_type"}, nil,
 		}},
-		{"larger than 10 MB, and no video", []*maverav1.UploadFileRequest{describes(10<<20+1, func(m *maverav1.UploadFileMetadata) { m.FileType = "image/png" })}, &depot{}, told{
-			invalid, request + "metadata.file_size: must be at most 10485760 for this file_type", []string{"metadata.file_size: must be at most 10485760 for this file_type"}, nil,
+		{"larger than 10 MB, and no video", []*maverav1.UploadFileRequest{describes(10<<20+1, func(m *maverav1.UploadFileMetadata) { m.FileType = "image/png" })}, &depot{}, upshot{
+			badMessage, request + "metadata.file_size: must be at most 10485760 for this file_type", []string{"metadata.file_size: must be at most 10485760 for this file_type"}, nil,
 		}},
-		{"nothing at all", nil, &depot{}, told{
-			invalid, request + "metadata: must be in the first message of the stream", []string{"metadata: must be in the first message of the stream"}, nil,
+		{"nothing at all", nil, &depot{}, upshot{
+			badMessage, request + "metadata: must be in the first message of the stream", []string{"metadata: must be in the first message of the stream"}, nil,
 		}},
-		{"no description", hello()[1:], &depot{}, told{
-			invalid, request + "metadata: must be in the first message of the stream", []string{"metadata: must be in the first message of the stream"}, nil,
+		{"no description", hello()[1:], &depot{}, upshot{
+			badMessage, request + "metadata: must be in the first message of the stream", []string{"metadata: must be in the first message of the stream"}, nil,
 		}},
-		{"two descriptions", append(hello()[:2], describes(5)), &depot{}, told{
+		{"two descriptions", append(hello()[:2], describes(5)), &depot{}, upshot{
 			"InvalidArgument INVALID_REQUEST gateway.mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1",
 			request + "metadata: must be in the first message of the stream only",
 			[]string{"metadata: must be in the first message of the stream only"},
 			[]string{"sign", "put, broken off"},
 		}},
-		{"an empty message", append(hello()[:1], &maverav1.UploadFileRequest{}), &depot{}, told{
-			invalid, request + "payload: must be set in every message of the stream", []string{"payload: must be set in every message of the stream"}, nil,
+		{"an empty message", append(hello()[:1], &maverav1.UploadFileRequest{}), &depot{}, upshot{
+			badMessage, request + "payload: must be set in every message of the stream", []string{"payload: must be set in every message of the stream"}, nil,
 		}},
 
-		{"too short to have begun", hello()[:1], &depot{}, told{
-			fmt.Sprintf(differs, 0), mismatch + "metadata.file_size: 5 bytes were announced, and 0 came", []string{"metadata.file_size: 5 bytes were announced, and 0 came"}, nil,
+		{"too short to have begun", hello()[:1], &depot{}, upshot{
+			fmt.Sprintf(differing, 0), mismatch + "metadata.file_size: 5 bytes were announced, and 0 came", []string{"metadata.file_size: 5 bytes were announced, and 0 came"}, nil,
 		}},
-		{"too short", big()[:4], &depot{}, told{
-			fmt.Sprintf(differs, 1), mismatch + "metadata.file_size: 1048576 bytes were announced, and 786432 came", []string{"metadata.file_size: 1048576 bytes were announced, and 786432 came"}, []string{"sign", "put, broken off"},
+		{"too short", big()[:4], &depot{}, upshot{
+			fmt.Sprintf(differing, 1), mismatch + "metadata.file_size: 1048576 bytes were announced, and 786432 came", []string{"metadata.file_size: 1048576 bytes were announced, and 786432 came"}, []string{"sign", "put, broken off"},
 		}},
-		{"too long", append(big(), chunk([]byte("y"))), &depot{}, told{
-			fmt.Sprintf(differs, 1), mismatch + "metadata.file_size: 1048576 bytes were announced, and more came", []string{"metadata.file_size: 1048576 bytes were announced, and more came"}, []string{"sign", "put, broken off"},
+		{"too long", append(big(), chunk([]byte("y"))), &depot{}, upshot{
+			fmt.Sprintf(differing, 1), mismatch + "metadata.file_size: 1048576 bytes were announced, and more came", []string{"metadata.file_size: 1048576 bytes were announced, and more came"}, []string{"sign", "put, broken off"},
 		}},
-		{"another checksum", big(withChecksum(hex.EncodeToString(sum[:]))), &depot{}, told{
-			fmt.Sprintf(differs, 1), mismatch + "metadata.checksum: the SHA-256 of the bytes that came is another", []string{"metadata.checksum: the SHA-256 of the bytes that came is another"}, []string{"sign", "put, broken off"},
+		{"another checksum", big(withChecksum(hex.EncodeToString(sum[:]))), &depot{}, upshot{
+			fmt.Sprintf(differing, 1), mismatch + "metadata.checksum: the SHA-256 of the bytes that came is another", []string{"metadata.checksum: the SHA-256 of the bytes that came is another"}, []string{"sign", "put, broken off"},
 		}},
-		{"another checksum of what comes in one piece", []*maverav1.UploadFileRequest{describes(5, withChecksum(hex.EncodeToString(bigSum[:]))), chunk([]byte("hello"))}, &depot{}, told{
-			fmt.Sprintf(differs, 0), mismatch + "metadata.checksum: the SHA-256 of the bytes that came is another", []string{"metadata.checksum: the SHA-256 of the bytes that came is another"}, nil,
+		{"another checksum of what comes in one piece", []*maverav1.UploadFileRequest{describes(5, withChecksum(hex.EncodeToString(bigSum[:]))), chunk([]byte("hello"))}, &depot{}, upshot{
+			fmt.Sprintf(differing, 0), mismatch + "metadata.checksum: the SHA-256 of the bytes that came is another", []string{"metadata.checksum: the SHA-256 of the bytes that came is another"}, nil,
 		}},
 
-		{"expired address", hello(), &depot{put: once(refusal, stores)}, told{"OK attempts=3", "file-1", nil, []string{"sign", "put 403", "sign", "put 5", "register"}}},
-		{"storage was unavailable", big(), &depot{put: once(answering(503), stores)}, told{"OK attempts=3", "file-1", nil, []string{"sign", "put 503", "sign", "put 1048576", "register"}}},
-		{"storage says when", hello(), &depot{put: once(answering(429, "Retry-After", "7"), stores)}, told{"OK attempts=3", "file-1", nil, []string{"sign", "put 429", "sign", "put 5", "register"}}},
-		{"every address is refused", hello(), &depot{put: refusal}, told{
-			fmt.Sprintf(failed, 4, 0), notTaken + " (HTTP 403)", nil, []string{"sign", "put 403", "sign", "put 403", "sign", "put 403", "sign", "put 403"},
+		{"expired address", hello(), &depot{put: once(refusal, stores)}, upshot{"OK attempts=3", "file-1", nil, []string{"sign", "put 403", "sign", "put 5", "register"}}},
+		{"storage was unavailable", big(), &depot{put: once(answering(503), stores)}, upshot{"OK attempts=3", "file-1", nil, []string{"sign", "put 503", "sign", "put 1048576", "register"}}},
+		{"storage says when", hello(), &depot{put: once(answering(429, "Retry-After", "7"), stores)}, upshot{"OK attempts=3", "file-1", nil, []string{"sign", "put 429", "sign", "put 5", "register"}}},
+		{"every address is refused", hello(), &depot{put: refusal}, upshot{
+			fmt.Sprintf(notStored, 4, 0), notTaken + " (HTTP 403)", nil, []string{"sign", "put 403", "sign", "put 403", "sign", "put 403", "sign", "put 403"},
 		}},
-		{"bad request, which is not repeated", hello(), &depot{put: answering(400)}, told{fmt.Sprintf(failed, 1, 0), notTaken + " (HTTP 400)", nil, []string{"sign", "put 400"}}},
-		{"a redirection, which is not followed", hello(), &depot{put: answering(307, "Location", "http://storage.test/b")}, told{fmt.Sprintf(failed, 1, 0), notTaken + " (HTTP 307)", nil, []string{"sign", "put 307"}}},
-		{"done before the file was there", big(), &depot{put: answering(200)}, told{fmt.Sprintf(failed, 1, 0), notTaken + " (HTTP 200)", nil, []string{"sign", "put 200"}}},
+		{"bad request, which is not repeated", hello(), &depot{put: answering(400)}, upshot{fmt.Sprintf(notStored, 1, 0), notTaken + " (HTTP 400)", nil, []string{"sign", "put 400"}}},
+		{"a redirection, which is not followed", hello(), &depot{put: answering(307, "Location", "http://storage.test/b")}, upshot{fmt.Sprintf(notStored, 1, 0), notTaken + " (HTTP 307)", nil, []string{"sign", "put 307"}}},
+		{"done before the file was there", big(), &depot{put: answering(200)}, upshot{fmt.Sprintf(notStored, 1, 0), notTaken + " (HTTP 200)", nil, []string{"sign", "put 200"}}},
 		{"refused in the middle", big(), &depot{put: func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadFull(r.Body, make([]byte, 100))
 			w.WriteHeader(http.StatusServiceUnavailable)
-		}}, told{fmt.Sprintf(failed, 1, 0), notTaken + " (HTTP 503)", nil, []string{"sign", "put 503"}}},
+		}}, upshot{fmt.Sprintf(notStored, 1, 0), notTaken + " (HTTP 503)", nil, []string{"sign", "put 503"}}},
 		{"refused at the end", big(), &depot{put: func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.Copy(io.Discard, r.Body)
 			w.WriteHeader(http.StatusForbidden)
-		}}, told{fmt.Sprintf(failed, 1, 0), notTaken + " (HTTP 403)", nil, []string{"sign", "put 403"}}},
+		}}, upshot{fmt.Sprintf(notStored, 1, 0), notTaken + " (HTTP 403)", nil, []string{"sign", "put 403"}}},
 		{"cut in the middle", big(), &depot{put: func(w http.ResponseWriter, r *http.Request) {
 			_, _ = io.ReadFull(r.Body, make([]byte, 100))
 			cutting(w, r)
-		}}, told{fmt.Sprintf(failed, 1, 0), notTaken, nil, []string{"sign"}}},
+		}}, upshot{fmt.Sprintf(notStored, 1, 0), notTaken, nil, []string{"sign"}}},
 
-		{"not signed, for a reason in the description", hello(), &depot{sign: answers(400, `{"error": {"message": "No such folder.", "code": "invalid_field", "param": "folder_id"}}`)}, told{
+		{"not signed, for a reason in the description", hello(), &depot{sign: answers(400, `{"error": {"message": "No such folder.", "code": "invalid_field", "param": "folder_id"}}`)}, upshot{
 			"InvalidArgument INVALID_FIELD mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1", "UploadFile: No such folder. (HTTP 400 invalid_field)",
 			[]string{"metadata.folder_id: No such folder."},
 			[]string{"sign"},
 		}},
-		{"signed after a repeat", hello(), &depot{sign: once(answering(503), signs)}, told{"OK attempts=3", "file-1", nil, []string{"sign", "sign", "put 5", "register"}}},
-		{"an address that is not accepted", hello(), &depot{sign: answers(200, `{"upload_url": "http://10.0.0.1/?signature=secret", "public_url": "https://files.test/a"}`)}, told{
+		{"signed after a repeat", hello(), &depot{sign: once(answering(503), signs)}, upshot{"OK attempts=3", "file-1", nil, []string{"sign", "sign", "put 5", "register"}}},
+		{"an address that is not accepted", hello(), &depot{sign: answers(200, `{"upload_url": "http://10.0.0.1/?signature=secret", "public_url": "https://files.test/a"}`)}, upshot{
 			"Internal UPLOAD_ADDRESS_REFUSED mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1", address, nil, []string{"sign"},
 		}},
-		{"no address", hello(), &depot{sign: answers(200, `{"object": "upload_url"}`)}, told{
+		{"no address", hello(), &depot{sign: answers(200, `{"object": "upload_url"}`)}, upshot{
 			"Internal UPLOAD_ADDRESS_REFUSED mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1", address, nil, []string{"sign"},
 		}},
-		{"another method", hello(), &depot{sign: answers(200, `{"upload_url": "http://storage.test/", "public_url": "https://files.test/a", "method": "POST"}`)}, told{
+		{"another method", hello(), &depot{sign: answers(200, `{"upload_url": "http://storage.test/", "public_url": "https://files.test/a", "method": "POST"}`)}, upshot{
 			"Internal UPLOAD_ADDRESS_REFUSED mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1", address, nil, []string{"sign"},
 		}},
 
-		{"not registered, for a reason in the description", hello(), &depot{register: answers(400, `{"error": {"message": "Bad name.", "code": "invalid_field", "param": "name"}}`)}, told{
+		{"not registered, for a reason in the description", hello(), &depot{register: answers(400, `{"error": {"message": "Bad name.", "code": "invalid_field", "param": "name"}}`)}, upshot{
 			"InvalidArgument INVALID_FIELD mavera.io attempts=2 waited_ms=0 retryable=false pushback=-1", "UploadFile: Bad name. (HTTP 400 invalid_field)",
 			[]string{"metadata.file_name: Bad name."},
 			[]string{"sign", "put 5", "register"},
 		}},
-		{"registered, maybe", hello(), &depot{register: answering(502)}, told{
+		{"registered, maybe", hello(), &depot{register: answering(502)}, upshot{
 			"Unknown OUTCOME_UNKNOWN mavera.io attempts=2 waited_ms=0 retryable=false outcome=unknown pushback=-1",
 			"UploadFile: a server between the gateway and Mavera failed; the call may have been carried out: look for its result before you repeat it (HTTP 502)",
 			nil,
 			[]string{"sign", "put 5", "register"},
 		}},
-		{"registered after a repeat", hello(), &depot{register: once(answering(503), registers)}, told{"OK attempts=3", "file-1", nil, []string{"sign", "put 5", "register", "register"}}},
+		{"registered after a repeat", hello(), &depot{register: once(answering(503), registers)}, upshot{"OK attempts=3", "file-1", nil, []string{"sign", "put 5", "register", "register"}}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -339,12 +339,12 @@ func TestUpload(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				send(stream, row.sends)
+				sendParts(stream, row.sends)
 				file, err := stream.CloseAndRecv()
 				trailer := stream.Trailer()
 				_ = h.conn.Close() // whatever is under way ends
 				synctest.Wait()
-				got := toldOf(t, file, err, trailer, row.depot)
+				got := upshotOf(t, file, err, trailer, row.depot)
 				got.Status = near(got.Status, time.Second)
 				if diff := cmp.Diff(row.want, got); diff != "" {
 					t.Errorf("-want +got:\n%s\n%s", diff, h.log.text())
@@ -364,7 +364,7 @@ func TestUploadAsks(t *testing.T) {
 			t.Fatal(err)
 		}
 		sum := sha256.Sum256([]byte("hello"))
-		send(stream, hello(withChecksum(hex.EncodeToString(sum[:])), func(m *maverav1.UploadFileMetadata) { m.FolderId = new("f-1") }))
+		sendParts(stream, hello(withChecksum(hex.EncodeToString(sum[:])), func(m *maverav1.UploadFileMetadata) { m.FolderId = new("f-1") }))
 		if _, err := stream.CloseAndRecv(); err != nil {
 			t.Fatal(err)
 		}
@@ -395,7 +395,7 @@ func TestUploadLog(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		send(stream, hello())
+		sendParts(stream, hello())
 		_, _ = stream.CloseAndRecv()
 		synctest.Wait()
 		want := `{"level":"WARN","msg":"call","request_id":"r-1","rpc":"UploadFile","family":"files","caller":"tester","attempts":1,"waited_ms":0,` +
@@ -434,8 +434,8 @@ func TestUploadEnds(t *testing.T) {
 		{"no bytes come", hello()[:1], false, nil, 0, false, false, fmt.Sprintf(stalled, 0), nil, time.Minute},
 		{"the bytes cease", big()[:3], false, nil, 0, false, false, fmt.Sprintf(stalled, 1), []string{"sign", "put, broken off"}, time.Minute},
 		{"the end does not come", big(), false, nil, 0, false, false, fmt.Sprintf(stalled, 1), []string{"sign", "put, broken off"}, time.Minute},
-		{"the storage takes nothing more", big(), true, swallows, 0, false, false, fmt.Sprintf(failed, 1, 0), []string{"sign", "put, broken off"}, time.Minute},
-		{"the storage does not answer", big(), true, takesAll, 0, false, false, fmt.Sprintf(failed, 1, 0), []string{"sign", "put 0"}, time.Minute},
+		{"the storage takes nothing more", big(), true, swallows, 0, false, false, fmt.Sprintf(notStored, 1, 0), []string{"sign", "put, broken off"}, time.Minute},
+		{"the storage does not answer", big(), true, takesAll, 0, false, false, fmt.Sprintf(notStored, 1, 0), []string{"sign", "put 0"}, time.Minute},
 		{
 			"the caller's deadline", big()[:3], false, nil, 10 * time.Second, false, false,
 			"DeadlineExceeded",
@@ -465,7 +465,7 @@ func TestUploadEnds(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				send(stream, row.sends)
+				sendParts(stream, row.sends)
 				if row.closes {
 					if err := stream.CloseSend(); err != nil {
 						t.Fatal(err)
@@ -510,12 +510,12 @@ func TestUploadDrains(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		send(stream, big()[:3])
+		sendParts(stream, big()[:3])
 		synctest.Wait()
 		stopped := make(chan struct{})
 		go func() { defer close(stopped); h.server.Stop(time.Hour) }()
 		time.Sleep(30 * time.Second)
-		send(stream, big()[3:])
+		sendParts(stream, big()[3:])
 		if file, err := stream.CloseAndRecv(); err != nil || file.GetId() != "file-1" {
 			t.Errorf("got %v, %v", file, err)
 		}
@@ -532,7 +532,7 @@ func TestUploadTooLarge(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		send(stream, big()[:2])
+		sendParts(stream, big()[:2])
 		_, err = stream.CloseAndRecv()
 		if got, want := status.Convert(err).String(), "rpc error: code = ResourceExhausted desc = grpc: received message larger than max (262148 vs. 1000)"; err == nil || err.Error() != want {
 			t.Errorf("got  %s\nwant %s", got, want)
