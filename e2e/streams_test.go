@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -257,4 +258,27 @@ func streamChaos() []scenario {
 			want: "ResourceExhausted CONCURRENCY_LIMITED 0, Canceled 1 unknown ×10, OK 1", upstream: "200×11",
 		},
 	}
+}
+
+// TestNodeStreams reads streams with @grpc/grpc-js.
+func TestNodeStreams(t *testing.T) {
+	m, g := pair(t)
+	protos, err := filepath.Abs("../proto")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m.control("POST", "faults", on(maveStreamRoute, 1, object{"skip": 1, "sse_cut_after_events": 2}), nil)
+	m.control("POST", "faults", on(maveStreamRoute, 1, object{"skip": 1, "sse_stall_after_events": 1}), nil)
+	want := object{
+		"whole": object{
+			"events": []any{"content", "sources", "validation", "done"}, "code": "OK", "said": true,
+			"pushback": []any{}, "credits": []any{"12"},
+		},
+		"cut":  object{"events": []any{"content"}, "code": "UNAVAILABLE", "said": true, "pushback": []any{"-1"}, "credits": []any{}},
+		"left": object{"events": []any{"content"}, "code": "CANCELLED", "said": true, "pushback": []any{}, "credits": []any{}},
+	}
+	if diff := cmp.Diff(want, node(t, "stream.mjs", g.addr, protos)); diff != "" {
+		t.Errorf("-want +got:\n%s", diff)
+	}
+	g.await("the call that was left", func(l logLine) bool { return l.text("msg") == "call" && l.text("reason") == "CANCELLED" })
 }

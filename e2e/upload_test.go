@@ -297,7 +297,7 @@ func TestUploadMemory(t *testing.T) {
 	}
 }
 
-// TestUploadNode uploads with the client that the README shows.
+// TestUploadNode uploads with @grpc/grpc-js.
 func TestUploadNode(t *testing.T) {
 	m, g := pair(t)
 	protos, err := filepath.Abs("../proto")
@@ -320,34 +320,4 @@ func TestUploadNode(t *testing.T) {
 	if diff := cmp.Diff([]string{"createFileUploadUrl 200", "PUT 200", "createFile 201"}, m.happened()); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}
-}
-
-// TestUploadReadme pastes what the README says of uploads.
-func TestUploadReadme(t *testing.T) {
-	readme, err := os.ReadFile("../README.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, section, _ := strings.Cut(string(readme), "\n## Upload a file\n")
-	section, _, _ = strings.Cut(section, "\n## ")
-	script, err := os.ReadFile("node/upload.mjs")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if shown := block(section, "js"); shown != string(script) {
-		t.Errorf("the README shows another client than node/upload.mjs:\n%s", cmp.Diff(string(script), shown))
-	}
-	g := launch(t, nil, "--simulator")
-	line := strings.ReplaceAll(block(section, "sh"), "localhost:50051", g.addr)
-	output, err := shell(t, line)
-	if err != nil || !strings.Contains(output, `"name": "hello.txt"`) || !strings.Contains(output, `"size": "5"`) {
-		t.Errorf("%s\n%v\n%s", line, err, output)
-	}
-}
-
-// block is the first code block of a language.
-func block(section, language string) string {
-	_, text, _ := strings.Cut(section, "\n```"+language+"\n")
-	text, _, _ = strings.Cut(text, "```\n")
-	return text
 }

@@ -1,4 +1,8 @@
-// node upload.mjs <host:port> <directory of the protos> <file> <MIME type> <workspace id>
+// An upload as a Node program would make it, of a file of any size, with its checksum.
+//
+//   node upload.mjs <host:port> <directory of the protos> <file> <MIME type> <workspace id>
+//
+// It prints what it learnt of the file as one JSON object.
 import { createHash } from "node:crypto";
 import { createReadStream } from "node:fs";
 import { stat } from "node:fs/promises";

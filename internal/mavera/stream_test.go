@@ -1,6 +1,7 @@
 package mavera
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -122,7 +123,7 @@ func TestOpenFails(t *testing.T) {
 			}
 			_, wantReport, want := test.upstream(t, nil).Attempt(t.Context(), unary)
 			got := outcomeOf(t, unary, report, err)
-			if wanted := outcomeOf(t, unary, wantReport, want); string(indent(t, got)) != string(indent(t, wanted)) {
+			if wanted := outcomeOf(t, unary, wantReport, want); !bytes.Equal(indent(t, got), indent(t, wanted)) {
 				t.Errorf("%s: got %s\nwant %s", test.name, indent(t, got), indent(t, wanted))
 			}
 		}
