@@ -473,3 +473,26 @@ func TestStopStreams(t *testing.T) {
 		<-stopped
 	})
 }
+
+// TestStreamPanic: a panic ends its stream with a status, and frees its slot.
+func TestStreamPanic(t *testing.T) {
+	h := newHarness(t, streams(content, done), func(o *Options) { o.Client = nil })
+	if got, want := verdict(h.streamMave(t.Context()).err), "Internal PANIC gateway.mavera.io"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if used := h.server.Snapshot().Slots["mave"].Taken; used != 0 {
+		t.Errorf("%d slots are held", used)
+	}
+}
+
+// TestReplay gives a request as often as a client sends it: once.
+func TestReplay(t *testing.T) {
+	r := &replay{request: &maverav1.StreamMaveChatRequest{Message: "Why?"}}
+	var got maverav1.StreamMaveChatRequest
+	if err := r.RecvMsg(&got); err != nil || got.GetMessage() != "Why?" {
+		t.Errorf("got %v, %v", &got, err)
+	}
+	if err := r.RecvMsg(&got); !errors.Is(err, io.EOF) {
+		t.Errorf("then %v", err)
+	}
+}
