@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -18,160 +17,12 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc"
-	"google.golang.org/grpc/mem"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
-	"google.golang.org/protobuf/proto"
 
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 	"github.com/mavera-gateway/mavera-gateway/internal/upload"
 )
-
-// A depot is a Mavera with a storage behind it, as far as uploads need one, and notes
-// what happens there, in order.
-type depot struct {
-	sign, put, register http.HandlerFunc // in place of what goes well
-
-	mu     sync.Mutex
-	events []string // Guarded by mu.
-	asked  []string // Bodies of the requests to Mavera. Guarded by mu.
-}
-
-func (d *depot) note(event string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.events = append(d.events, event)
-}
-
-func (d *depot) noted() []string {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.events)
-}
-
-// signs gives an address with a signature that nobody may see.
-func signs(w http.ResponseWriter, r *http.Request) {
-	answers(http.StatusOK, `{"upload_url": "http://storage.test/ws/a.mp4?signature=secret", "public_url": "https://files.test/ws/a.mp4", "method": "PUT", "headers": {"Content-Type": "video/mp4"}}`)(w, r)
-}
-
-func registers(w http.ResponseWriter, r *http.Request) {
-	answers(http.StatusCreated, `{"id": "file-1", "size": 5}`)(w, r)
-}
-
-func stores(http.ResponseWriter, *http.Request) {}
-
-func (d *depot) serveAPI(w http.ResponseWriter, r *http.Request) {
-	body, _ := io.ReadAll(r.Body)
-	d.mu.Lock()
-	d.asked = append(d.asked, string(body))
-	d.mu.Unlock()
-	if strings.HasSuffix(r.URL.Path, "/upload-url") {
-		d.note("sign")
-		d.sign(w, r)
-		return
-	}
-	d.note("register")
-	d.register(w, r)
-}
-
-// serveStorage notes a request when it has come to its end, whichever. Any header but
-// those signed is an event of its own.
-func (d *depot) serveStorage(w http.ResponseWriter, r *http.Request) {
-	for name, values := range r.Header {
-		if want := map[string]string{"Content-Type": "video/mp4", "Expect": "100-continue", "Content-Length": fmt.Sprint(r.ContentLength)}[name]; want != values[0] {
-			d.note(name + ": " + values[0])
-		}
-	}
-	answer := &answered{ResponseWriter: w}
-	d.put(answer, r)
-	if answer.code != 0 {
-		d.note(fmt.Sprint("put ", answer.code))
-		return
-	}
-	if n, err := io.Copy(io.Discard, r.Body); err != nil {
-		d.note("put, broken off")
-	} else {
-		d.note(fmt.Sprint("put ", n))
-	}
-}
-
-// answered knows whether an answer was given.
-type answered struct {
-	http.ResponseWriter
-
-	code int
-}
-
-func (a *answered) WriteHeader(code int) {
-	a.code = code
-	a.ResponseWriter.WriteHeader(code)
-}
-
-// newDepot starts a gateway before a depot.
-func newDepot(t *testing.T, d *depot, change ...func(*Options)) (*harness, maverav1.FilesServiceClient) {
-	t.Helper()
-	for _, h := range []struct {
-		of   *http.HandlerFunc
-		good http.HandlerFunc
-	}{{&d.sign, signs}, {&d.put, stores}, {&d.register, registers}} {
-		if *h.of == nil {
-			*h.of = h.good
-		}
-	}
-	storage := &http.Server{Handler: http.HandlerFunc(d.serveStorage)}
-	pipes := newPipes()
-	go func() { _ = storage.Serve(pipes) }()
-	transport := &http.Transport{DialContext: pipes.dial, ExpectContinueTimeout: time.Second, DisableCompression: true}
-	h := newHarness(t, d.serveAPI, append([]func(*Options){func(o *Options) {
-		o.Storage = upload.NewStorage(upload.Rules{AllowHTTP: true}, transport)
-	}}, change...)...)
-	t.Cleanup(func() {
-		transport.CloseIdleConnections()
-		_ = storage.Close()
-		if strings.Contains(h.log.text(), "signature") {
-			t.Errorf("the log has an address:\n%s", h.log.text())
-		}
-	})
-	return h, maverav1.NewFilesServiceClient(h.conn)
-}
-
-// describes is the first message for a file of so many bytes.
-func describes(size int64, change ...func(*maverav1.UploadFileMetadata)) *maverav1.UploadFileRequest {
-	m := &maverav1.UploadFileMetadata{FileName: "a.mp4", FileType: "video/mp4", FileSize: size, WorkspaceId: "ws"}
-	for _, c := range change {
-		c(m)
-	}
-	return &maverav1.UploadFileRequest{Payload: &maverav1.UploadFileRequest_Metadata{Metadata: m}}
-}
-
-func chunk(content []byte) *maverav1.UploadFileRequest {
-	return &maverav1.UploadFileRequest{Payload: &maverav1.UploadFileRequest_Chunk{Chunk: content}}
-}
-
-// hello is a small file of 5 bytes.
-func hello(change ...func(*maverav1.UploadFileMetadata)) []*maverav1.UploadFileRequest {
-	return []*maverav1.UploadFileRequest{describes(5, change...), chunk([]byte("hel")), chunk([]byte("lo"))}
-}
-
-// big is a file of 1 MiB in four pieces.
-func big(change ...func(*maverav1.UploadFileMetadata)) []*maverav1.UploadFileRequest {
-	piece := bytes.Repeat([]byte("x"), 256<<10)
-	return []*maverav1.UploadFileRequest{describes(1<<20, change...), chunk(piece), chunk(piece), chunk(piece), chunk(piece)}
-}
-
-func withChecksum(text string) func(*maverav1.UploadFileMetadata) {
-	return func(m *maverav1.UploadFileMetadata) { m.Checksum = &text }
-}
-
-// sendParts sends all messages that are taken.
-func sendParts(stream grpc.ClientStreamingClient[maverav1.UploadFileRequest, maverav1.File], messages []*maverav1.UploadFileRequest) {
-	for _, m := range messages {
-		if stream.Send(m) != nil {
-			return // the call has ended, and Recv says why
-		}
-	}
-}
 
 // An upshot is what became of an upload: what the caller learns, and what the depot saw.
 type upshot struct {
@@ -541,62 +392,4 @@ func TestUploadTooLarge(t *testing.T) {
 			t.Errorf("events %v", events)
 		}
 	})
-}
-
-// TestPart reads messages in every form that the wire format allows.
-func TestPart(t *testing.T) {
-	marshal := func(m proto.Message) []byte {
-		text, err := proto.Marshal(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return text
-	}
-	unknown := []byte{0x1a, 1, 'u'} // field 3
-	for _, row := range []struct {
-		name  string
-		wire  []byte
-		chunk string
-		other string // what is no chunk, as text
-	}{
-		{"chunk", marshal(chunk([]byte("abc"))), "abc", ""},
-		{"chunk of many bytes", marshal(chunk(bytes.Repeat([]byte("a"), 300))), strings.Repeat("a", 300), ""},
-		{"empty chunk", marshal(chunk(nil)), "", ""},
-		{"description", marshal(describes(5)), "", `metadata:{file_name:"a.mp4"file_type:"video/mp4"file_size:5workspace_id:"ws"}`},
-		{"empty message", nil, "", "empty"},
-		{"chunk and something unknown", append(marshal(chunk([]byte("abc"))), unknown...), "abc", ""},
-		{"the last of two chunks counts", append(marshal(chunk([]byte("abc"))), marshal(chunk([]byte("de")))...), "de", ""},
-		{"a chunk after a description", append(marshal(describes(5)), marshal(chunk([]byte("de")))...), "de", ""},
-		{"cut", marshal(chunk([]byte("abc")))[:4], "", "error"},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			for size := 1; size <= max(1, len(row.wire)); size++ {
-				p := new(part)
-				err := p.unmarshal(split(row.wire, size))
-				content, readErr := io.ReadAll(&p.chunk)
-				other := ""
-				switch {
-				case err != nil:
-					other = "error"
-				case p.request != nil:
-					if other = strings.ReplaceAll(fmt.Sprint(p.request), " ", ""); other == "" {
-						other = "empty"
-					}
-				}
-				if string(content) != row.chunk || readErr != nil || other != row.other {
-					t.Fatalf("in pieces of %d: chunk %q, %v, other %q; want %q, %q", size, content, readErr, other, row.chunk, row.other)
-				}
-				p.free()
-			}
-		})
-	}
-}
-
-// split is a message in buffers of so many bytes.
-func split(wire []byte, size int) mem.BufferSlice {
-	var out mem.BufferSlice
-	for piece := range slices.Chunk(wire, size) {
-		out = append(out, mem.SliceBuffer(piece))
-	}
-	return out
 }
