@@ -52,7 +52,13 @@ func brisk() []string {
 // launch starts a gateway on free ports with a configuration of the test's.
 func launch(t *testing.T, environ []string, args ...string) *gateway {
 	t.Helper()
-	p := start(t, "mavera-gateway", append(brisk(), environ...), append([]string{"serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0"}, args...)...)
+	return launchProgram(t, "mavera-gateway", environ, args...)
+}
+
+// launchProgram is launch for another build of the gateway.
+func launchProgram(t *testing.T, program string, environ []string, args ...string) *gateway {
+	t.Helper()
+	p := start(t, program, append(brisk(), environ...), append([]string{"serve", "--grpc-addr=127.0.0.1:0", "--admin-addr=127.0.0.1:0"}, args...)...)
 	serving := p.awaitMessage("serving")
 	g := &gateway{process: p, addr: serving.text("grpc_addr"), admin: serving.text("admin_addr")}
 	conn, err := grpc.NewClient(g.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))

@@ -37,16 +37,22 @@ func run(m *testing.M) int {
 		return 1
 	}
 	defer os.RemoveAll(dir)
-	args := []string{"build", "-o", dir + string(filepath.Separator)}
+	programs = dir
+	args := []string{"../cmd/mavera-gateway", "../cmd/mavera-simulator"}
 	if raceEnabled {
-		args = append(args, "-race")
+		args = append([]string{"-race"}, args...)
 	}
-	build := exec.Command("go", append(args, "../cmd/mavera-gateway", "../cmd/mavera-simulator")...)
-	build.Stdout, build.Stderr = os.Stderr, os.Stderr
-	if err := build.Run(); err != nil {
+	if err := build("", args...); err != nil {
 		fmt.Fprintln(os.Stderr, "build the programs:", err)
 		return 1
 	}
-	programs = dir
 	return m.Run()
+}
+
+// build builds programs, or one under a name of its own.
+func build(name string, args ...string) error {
+	to := programs + string(filepath.Separator) + name
+	command := exec.Command("go", append([]string{"build", "-o", to}, args...)...)
+	command.Stdout, command.Stderr = os.Stderr, os.Stderr
+	return command.Run()
 }

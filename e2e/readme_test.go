@@ -41,13 +41,25 @@ func TestReadmeNode(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if err := os.WriteFile(filepath.Join(dir, "spot.mp4"), make([]byte, 5<<20), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	wants := map[string]*regexp.Regexp{
+		".streamResponse(": regexp.MustCompile(`^Speaking as .+\ncredits: \d+\n$`), // it ends with what the call cost
+		".uploadFile(":     regexp.MustCompile(`^spot.mp4: 5242880 bytes\n$`),
+	}
 	for _, example := range blocks(t, "js") {
+		want := regexp.MustCompile("^no example of this is known$")
+		for call, output := range wants {
+			if strings.Contains(example, call) {
+				want = output
+			}
+		}
 		cmd := exec.CommandContext(within(t), "node", "--input-type=module", "-")
 		cmd.Dir = dir
 		cmd.Stdin = strings.NewReader(strings.ReplaceAll(example, "localhost:50051", g.addr))
 		output, err := cmd.CombinedOutput()
-		// Each ends with what the call cost.
-		if err != nil || !regexp.MustCompile(`^Speaking as .+\ncredits: \d+\n$`).Match(output) {
+		if err != nil || !want.Match(output) {
 			t.Errorf("%v (make e2e installs what it needs)\n%s\n%s", err, example, output)
 		}
 	}
@@ -59,9 +71,15 @@ func TestReadmeGrpcurl(t *testing.T) {
 	g := launch(t, nil, "--simulator")
 	for _, example := range blocks(t, "sh") {
 		var lines []string
+		document := false // a line goes on with what it reads
 		for line := range strings.Lines(example) {
-			if strings.HasPrefix(line, "grpcurl ") {
+			switch {
+			case document:
+				lines[len(lines)-1] += line
+				document = line != "END\n"
+			case strings.HasPrefix(line, "grpcurl "):
 				lines = append(lines, strings.ReplaceAll(line, "localhost:50051", g.addr))
+				document = strings.HasSuffix(line, "<<'END'\n")
 			}
 		}
 		for i, line := range lines {

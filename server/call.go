@@ -52,9 +52,13 @@ type call struct {
 	events     int // messages that went to the caller of a stream
 	waited     time.Duration
 	httpStatus int
-	credits    float64
-	hasCredits bool
-	recovered  bool // the answer was found by a look-up
+	// Of an upload: what came from the caller, and the last refusal of the storage, 0
+	// for none.
+	bytes         int64
+	storageStatus int
+	credits       float64
+	hasCredits    bool
+	recovered     bool // the answer was found by a look-up
 }
 
 // callKey finds the call in a context.
@@ -151,6 +155,12 @@ func (c *call) attrs() []slog.Attr {
 	attrs = append(attrs, slog.Int("attempts", c.attempts), slog.Int64("waited_ms", c.waited.Milliseconds()))
 	if c.plan != nil && (c.plan.Kind == transcode.Events || c.plan.Kind == transcode.Watch) {
 		attrs = append(attrs, slog.Int("events", c.events))
+	}
+	if c.plan != nil && c.plan.Kind == transcode.Upload {
+		attrs = append(attrs, slog.Int64("bytes", c.bytes))
+	}
+	if c.storageStatus != 0 {
+		attrs = append(attrs, slog.Int("storage_status", c.storageStatus))
 	}
 	if c.httpStatus != 0 {
 		attrs = append(attrs, slog.Int("http_status", c.httpStatus))

@@ -22,6 +22,7 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+	"github.com/mavera-gateway/mavera-gateway/internal/upload"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
@@ -55,6 +56,13 @@ type Options struct {
 	Observer Observer
 	// Policies say how calls are paced and repeated. Default [DefaultPolicies].
 	Policies Policies
+
+	// Storage takes the files of UploadFile. Default: one on a public address, over
+	// https.
+	Storage *upload.Storage
+	// UploadIdleTimeout is how long an upload may stand still, on either side. Default:
+	// the attempt_timeout of UploadFile, 60 s.
+	UploadIdleTimeout time.Duration
 
 	// FollowJobs lists running jobs at the start and polls those that hold slots, for
 	// the gateway's own key. Default: slots are freed by answers to callers and by age.
@@ -119,6 +127,9 @@ func New(options Options) (*Server, error) {
 	if err := options.Policies.Validate(); err != nil {
 		return nil, fmt.Errorf("policies: %w", err)
 	}
+	if options.Storage == nil {
+		options.Storage = upload.NewStorage(upload.Rules{}, nil)
+	}
 	s := &Server{
 		options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer(),
 		calls: newRunning(), streams: newRunning(),
@@ -134,6 +145,7 @@ func New(options Options) (*Server, error) {
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
 	s.handler = &handler{options: options, chain: chain}
 	s.handler.streams = s.handler.streamers()
+	s.handler.streams[transcode.Upload] = s.serveUpload // which makes exchanges of its own
 	if err := s.handler.register(s.grpc, plans); err != nil {
 		return nil, err
 	}

@@ -16,6 +16,7 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/telemetry"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+	"github.com/mavera-gateway/mavera-gateway/internal/upload"
 	"github.com/mavera-gateway/mavera-gateway/server"
 )
 
@@ -80,6 +81,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 		}),
 		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
 		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs, RecoverCreates: cfg.RecoverCreates,
+		Storage: upload.NewStorage(upload.RulesFor(cfg.BaseURL, cfg.AllowPrivateStorage), nil), UploadIdleTimeout: cfg.UploadIdleTimeout,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
 		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,
 	})

@@ -43,6 +43,7 @@ type Config struct {
 	AllowCallerKeys       bool
 	BaseURL               *url.URL // without a slash at the end; with Simulator the server replaces it
 	AllowInsecureUpstream bool
+	AllowPrivateStorage   bool
 	Simulator             bool
 
 	MaxRequestBytes         ByteSize
@@ -53,6 +54,7 @@ type Config struct {
 	UpstreamIdleTimeout     time.Duration
 	KeepaliveTime           time.Duration
 	MaxConnectionAge        time.Duration // 0: connections are not closed for their age
+	UploadIdleTimeout       time.Duration
 	DrainTimeout            time.Duration
 
 	Share           float64

@@ -40,6 +40,7 @@ func byDefault(t *testing.T) Config {
 		UpstreamIdleConnections: 64,
 		UpstreamIdleTimeout:     90 * time.Second,
 		KeepaliveTime:           time.Minute,
+		UploadIdleTimeout:       60 * time.Second,
 		DrainTimeout:            200 * time.Second,
 		Share:                   1,
 		RateLimitStart:          60,
@@ -137,7 +138,7 @@ func TestParse(t *testing.T) {
 					File: "a.yaml", GRPCAddr: "[::1]:0", AdminAddr: "admin.local:8080", AdminDebug: true,
 					APIKey: parsedKey(t), AllowCallerKeys: true,
 					BaseURL:               &url.URL{Scheme: "http", Host: "10.0.0.1:8080", Path: "/mavera"},
-					AllowInsecureUpstream: true, Share: 0.25,
+					AllowInsecureUpstream: true, AllowPrivateStorage: true, Share: 0.25,
 					MaxRequestBytes: kib, MaxAnswerBytes: gib, MaxEventBytes: gib, StreamIdleTimeout: time.Second, UpstreamIdleConnections: 0,
 					UpstreamIdleTimeout: time.Second, KeepaliveTime: 10 * time.Second, MaxConnectionAge: 90 * time.Minute,
 					RateLimitStart: 600, RateUnconfirmed: 1, BatchShare: 0.5, QueueFactor: 1000,
@@ -146,7 +147,7 @@ func TestParse(t *testing.T) {
 					RepeatUnknownOutcome: true, RetryBudgetRatio: 1, RetryBudgetStock: 0,
 					BreakerFailures: 1, BreakerCooldown: 100 * time.Millisecond, BreakerMaxCooldown: 24 * time.Hour,
 					BreakerSlowDeadline: time.Second, MaveSlowDeadline: time.Hour,
-					DrainTimeout: 0, LogLevel: slog.LevelError,
+					UploadIdleTimeout: time.Hour, DrainTimeout: 0, LogLevel: slog.LevelError,
 				}
 			},
 		},
@@ -202,6 +203,7 @@ api_key_file: ""
 allow_caller_keys: &on true
 base_url: http://10.0.0.1:8080/mavera/
 allow_insecure_upstream: *on
+allow_private_storage: *on
 simulator: false
 share: 0.25
 max_request_bytes: 1024
@@ -212,6 +214,7 @@ upstream_idle_connections: 0
 upstream_idle_timeout: 1s
 keepalive_time: 10s
 max_connection_age: 1h30m
+upload_idle_timeout: 1h
 drain_timeout: 0s
 rate_limit_start: 600
 rate_unconfirmed: 1

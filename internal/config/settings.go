@@ -60,6 +60,10 @@ func upstreamRows() []*Setting {
 			Help: "Allow a base_url with plain http that is not on this machine. The key then travels unencrypted.",
 		}, func(c *Config) *bool { return &c.AllowInsecureUpstream }, parseBool),
 		row(Setting{
+			Name: "allow_private_storage", Type: typeBool, Default: off,
+			Help: "Accept upload addresses of Mavera's that lead to this machine or into a private network. On by itself where base_url is there, or is plain http.",
+		}, func(c *Config) *bool { return &c.AllowPrivateStorage }, parseBool),
+		row(Setting{
 			Name: "simulator", Type: typeBool, Default: off,
 			Help: "Start the embedded Mavera simulator and use it: no key, no network, no cost.",
 		}, func(c *Config) *bool { return &c.Simulator }, parseBool),
@@ -101,6 +105,10 @@ func limitRows() []*Setting {
 			Name: "max_connection_age", Type: typeDuration, Unit: "0 (no limit) to 24h", Default: "0s",
 			Help: "Age at which a caller's connection is closed once its calls have ended, so that callers find new replicas behind a balancer of connections.",
 		}, func(c *Config) *time.Duration { return &c.MaxConnectionAge }, durationBetween(0, 24*time.Hour)),
+		row(Setting{
+			Name: "upload_idle_timeout", Type: typeDuration, Unit: "1s to 1h", Default: "60s",
+			Help: "How long an upload may stand still, be it that the caller sends nothing or that the storage takes nothing. It has no other limit but the caller's deadline.",
+		}, func(c *Config) *time.Duration { return &c.UploadIdleTimeout }, durationBetween(time.Second, time.Hour)),
 		row(Setting{
 			Name: "drain_timeout", Type: typeDuration, Unit: "0 to 1h", Default: "200s",
 			Help: "How long running calls may take after SIGTERM. The default is above the longest attempt, 180 s.",

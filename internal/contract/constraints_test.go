@@ -30,6 +30,11 @@ var ownRules = map[protoreflect.FullName][]string{
 	},
 }
 
+// describedAs is the request whose fields describe the file of an upload too.
+var describedAs = map[protoreflect.FullName]protoreflect.FullName{
+	"mavera.v1.UploadFileMetadata": "mavera.v1.CreateFileUploadUrlRequest",
+}
+
 // document notes the constraints that the contract documents for a field.
 func (w *walk) document(t *testing.T, p property, fd protoreflect.FieldDescriptor) {
 	t.Helper()
@@ -98,6 +103,9 @@ func (w *walk) checkRules(t *testing.T) {
 			own := ownRules[fd.FullName()]
 			if fd.Name() == "page_size" {
 				own = []string{"int32.gte=0"} // AIP-158: negative sizes are refused.
+			}
+			if of, ok := describedAs[md.FullName()]; ok {
+				own = w.rules[of.Append(fd.Name())]
 			}
 			rules, _ := proto.GetExtension(fd.Options(), validate.E_Field).(*validate.FieldRules)
 			w.compareRules(t, fd, rules.ProtoReflect(), own)

@@ -109,8 +109,11 @@ func (r *row) failure(repeatable bool, err error) *Failure {
 	case always, byCaller:
 		f.Retryable = true
 	}
-	if f.Retryable && r.retry != byCaller {
-		f.Delay = cmp.Or(r.delay, defaultDelay)
+	if f.Retryable {
+		f.Delay = r.delay
+		if r.retry != byCaller {
+			f.Delay = cmp.Or(r.delay, defaultDelay)
+		}
 	}
 	return f
 }

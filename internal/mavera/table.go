@@ -31,6 +31,10 @@ const (
 	RateLimited    Cause = "a known wait does not fit the deadline"
 	SlotsFull      Cause = "no slot in time"
 	QueueFull      Cause = "the queue is full"
+	UploadDiffers  Cause = "upload: size or checksum is not as announced"
+	UploadStalled  Cause = "upload: the caller sends nothing"
+	UploadAddress  Cause = "upload: an address that is not accepted"
+	StorageFailed  Cause = "upload: the storage failed"
 	ShuttingDown   Cause = "draining"
 	Panicked       Cause = "a panic"
 )
@@ -104,6 +108,7 @@ const (
 	guideAuth    = "/guides/authentication"
 	guideCredits = "/guides/credits"
 	guideLimits  = "/guides/rate-limits"
+	guideFiles   = "/features/files"
 	guideStreams = "/guides/streaming"
 	userPart     = "The answer broke off before its end. It may be asked for again, which can cost again."
 )
@@ -147,6 +152,10 @@ func table() []*row {
 		{cause: RateLimited, code: codes.ResourceExhausted, reason: "RATE_LIMITED_LOCALLY", details: quotaFailure, retry: byCaller, local: true, text: "the wait for a place in the rate limit window would outlive the deadline; nothing was sent", user: userBusy},
 		{cause: SlotsFull, code: codes.ResourceExhausted, reason: "CONCURRENCY_LIMITED", details: quotaFailure, retry: byCaller, local: true, text: "all slots that Mavera grants the family are taken, and none was freed in time; nothing was sent", user: userBusy},
 		{cause: QueueFull, code: codes.ResourceExhausted, reason: "QUEUE_FULL", details: quotaFailure, retry: byCaller, local: true, text: "too many calls wait already; nothing was sent", user: userBusy},
+		{cause: UploadDiffers, code: codes.InvalidArgument, reason: "UPLOAD_MISMATCH", details: badRequest, local: true, text: "what came is not the file that was announced; nothing was registered", user: "The file did not arrive as it was announced. Please try again."},
+		{cause: UploadStalled, code: codes.DeadlineExceeded, reason: "UPLOAD_STALLED", local: true, text: "the caller sent nothing for longer than the gateway waits (upload_idle_timeout); nothing was registered", user: userTooSlow},
+		{cause: UploadAddress, code: codes.Internal, reason: "UPLOAD_ADDRESS_REFUSED", help: guideFiles, text: "Mavera named an address for the upload that the gateway does not accept; nothing was sent there, and nothing registered", user: userGeneric},
+		{cause: StorageFailed, code: codes.Unavailable, reason: "STORAGE_FAILED", retry: byCaller, delay: defaultDelay, help: guideFiles, text: "the storage behind Mavera did not take the file; nothing was registered", user: userLater},
 		{cause: ShuttingDown, code: codes.Unavailable, reason: "SHUTTING_DOWN", retry: byCaller, local: true, text: "this gateway is shutting down; another one will take the call", user: userLater},
 		{cause: Panicked, code: codes.Internal, reason: "PANIC", local: true, text: "the gateway failed; the request id leads support to the cause", user: userGeneric},
 	}

@@ -76,6 +76,12 @@ type Fault struct {
 	// or huge ones.
 	Inserts []Insert `json:"inserts"`
 
+	// Expired has the storage refuse an upload because the time of its URL is over.
+	Expired bool `json:"expired"`
+	// BytesPerSecond is how fast the storage takes an upload. Default: as fast as it
+	// comes.
+	BytesPerSecond int64 `json:"bytes_per_second"`
+
 	released chan struct{} // Closed when the calls that the fault holds are let go.
 }
 
@@ -130,6 +136,10 @@ func (s *Simulator) validFault(f Fault) error {
 		return fmt.Errorf("line_end: %q does not end a line of an event stream", f.LineEnd)
 	case slices.ContainsFunc(f.Inserts, func(in Insert) bool { return in.AfterEvents != nil && *in.AfterEvents < 0 }):
 		return errors.New("inserts: after_events is negative")
+	case f.BytesPerSecond < 0:
+		return fmt.Errorf("bytes_per_second: %d is negative", f.BytesPerSecond)
+	case (f.Expired || f.BytesPerSecond > 0) && f.Route != "PUT "+storageRoute:
+		return fmt.Errorf("expired and bytes_per_second are for PUT %s", storageRoute)
 	case f.CloseBefore && f.Hang:
 		return errors.New("close_before and hang exclude each other")
 	case f.Effect && strings.HasSuffix(f.Route, storageRoute):

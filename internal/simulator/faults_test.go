@@ -107,6 +107,9 @@ func TestFaultsMatch(t *testing.T) {
 		{simulator.Fault{Route: "*", Hang: true, CloseBefore: true}, `close_before and hang exclude each other`},
 		{simulator.Fault{Route: "*", Effect: true, Delay: 1}, `effect: the true answer has its effect by itself; it needs close_before, hang, status, body or size`},
 		{simulator.Fault{Route: "PUT /_storage/{key}", Effect: true, Status: 500}, `effect: only calls of the API have one`},
+		{simulator.Fault{Route: "PUT /_storage/{key}", BytesPerSecond: -1}, `bytes_per_second: -1 is negative`},
+		{simulator.Fault{Route: "GET /_storage/{key}", BytesPerSecond: 1}, `expired and bytes_per_second are for PUT /_storage/{key}`},
+		{simulator.Fault{Route: "*", Expired: true}, `expired and bytes_per_second are for PUT /_storage/{key}`},
 	} {
 		if _, err := a.sim.AddFault(bad.fault); err == nil || err.Error() != bad.want {
 			t.Errorf("got %v, want %s", err, bad.want)

@@ -2,6 +2,7 @@ package simulator
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
@@ -65,7 +66,8 @@ func (s *Simulator) serveStorage(w http.ResponseWriter, r *http.Request) {
 		entry.Status = rec.status
 	}()
 	var out http.ResponseWriter = rec
-	if f := s.takeFault(r.Method + " " + storageRoute); f != nil {
+	f := s.takeFault(r.Method + " " + storageRoute)
+	if f != nil {
 		if r.Method == http.MethodPut && f.Hang {
 			_, _ = io.Copy(io.Discard, r.Body) // Only then net/http notices that the client leaves.
 		}
@@ -78,7 +80,7 @@ func (s *Simulator) serveStorage(w http.ResponseWriter, r *http.Request) {
 	if err == nil {
 		switch r.Method {
 		case http.MethodPut:
-			err = s.store(key, r)
+			err = s.store(key, r, f)
 		case http.MethodGet, http.MethodHead:
 			err = s.give(out, key)
 			if err == nil {
@@ -103,14 +105,17 @@ func (s *Simulator) serveStorage(w http.ResponseWriter, r *http.Request) {
 	out.WriteHeader(http.StatusOK)
 }
 
-// store takes the bytes of one PUT.
-func (s *Simulator) store(key string, r *http.Request) error {
-	u, err := s.ticket(key, r)
+// store takes the bytes of one PUT. f is its fault, nil for none.
+func (s *Simulator) store(key string, r *http.Request, f *Fault) error {
+	u, err := s.ticket(key, r, f != nil && f.Expired)
 	if err != nil {
 		return err
 	}
-	sum := sha256.New()
-	body, n, err := consume(r.Body, sum, u.size)
+	sum, content := sha256.New(), io.Reader(r.Body)
+	if f != nil && f.BytesPerSecond > 0 {
+		content = &slowReader{Reader: r.Body, ctx: r.Context(), rate: f.BytesPerSecond}
+	}
+	body, n, err := consume(content, sum, u.size)
 	if err != nil {
 		return err
 	}
@@ -127,8 +132,9 @@ func (s *Simulator) store(key string, r *http.Request) error {
 	return nil
 }
 
-// ticket finds the upload of a PUT and checks everything but the body.
-func (s *Simulator) ticket(key string, r *http.Request) (*upload, error) {
+// ticket finds the upload of a PUT and checks everything but the body. expired says
+// that its time is over, whatever the clock says.
+func (s *Simulator) ticket(key string, r *http.Request, expired bool) (*upload, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	u := s.state.uploads[key]
@@ -137,7 +143,7 @@ func (s *Simulator) ticket(key string, r *http.Request) (*upload, error) {
 		return nil, &storageError{Status: 400, Code: "InvalidArgument", Message: "Only one way to authenticate is allowed, and the URL is signed: send no Authorization."}
 	case u == nil || r.URL.Query().Get("token") != u.token:
 		return nil, &storageError{Status: 403, Code: "AccessDenied", Message: "The URL is not signed by this storage."}
-	case !s.now().Before(u.expires):
+	case expired || !s.now().Before(u.expires):
 		return nil, &storageError{Status: 403, Code: "AccessDenied", Message: "Request has expired."}
 	case r.Header.Get("Content-Type") != u.mime || r.Header.Get("X-Amz-Checksum-Sha256") != u.checksum:
 		return nil, &storageError{Status: 403, Code: "SignatureDoesNotMatch", Message: "The headers are not those the URL was signed for."}
@@ -158,6 +164,22 @@ func consume(r io.Reader, sum hash.Hash, size int64) ([]byte, int64, error) {
 	var b bytes.Buffer
 	n, err := io.Copy(io.MultiWriter(sum, &b), r)
 	return b.Bytes(), n, err
+}
+
+// slowReader reads at most rate bytes in a second, a tenth of them at a time.
+type slowReader struct {
+	io.Reader
+	ctx  context.Context //nolint:containedctx // That of the request being read.
+	rate int64
+}
+
+// Read implements io.Reader.
+func (r *slowReader) Read(p []byte) (int, error) {
+	n, err := r.Reader.Read(p[:min(int64(len(p)), max(r.rate/10, 1))])
+	if !sleep(r.ctx, time.Duration(n)*time.Second/time.Duration(r.rate)) {
+		return n, r.ctx.Err()
+	}
+	return n, err //nolint:wrapcheck // io.EOF must stay what it is.
 }
 
 // give answers a GET of a public URL: the file, or for one whose bytes were not

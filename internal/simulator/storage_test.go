@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/simulator"
 )
@@ -114,7 +115,40 @@ func TestStorageFaults(t *testing.T) {
 	a.script(simulator.Fault{Route: "*", Status: 500}) // Not for the storage.
 	status, _ = a.put(made, strings.NewReader("hi"), nil)
 	want(t, "second try", status, 200)
+	a.script(simulator.Fault{Route: "PUT /_storage/{key}", Expired: true})
+	status, text = a.put(made, strings.NewReader("hi"), nil)
+	if status != 403 || !strings.Contains(text, "<Message>Request has expired.</Message>") {
+		t.Errorf("expired: status %d, %q", status, text)
+	}
 	last := a.sim.Requests()[len(a.sim.Requests())-1]
 	want(t, "journal", last.Method+" "+last.Body, "PUT ")
-	want(t, "status in the journal", last.Status, 200)
+	want(t, "status in the journal", last.Status, 403)
+}
+
+// TestStorageExpires goes by the clock.
+func TestStorageExpires(t *testing.T) {
+	now := time.Now()
+	a := start(t, simulator.Options{Now: func() time.Time { return now }})
+	made := a.ok("POST", "/files/upload-url", object{"file_name": "a", "file_type": "text/plain", "file_size": 2, "workspace_id": "ws_abc123"})
+	now = now.Add(3600*time.Second - 1)
+	status, _ := a.put(made, strings.NewReader("hi"), nil)
+	want(t, "at the last moment", status, 200)
+	now = now.Add(1)
+	status, text := a.put(made, strings.NewReader("hi"), nil)
+	if status != 403 || !strings.Contains(text, "<Message>Request has expired.</Message>") {
+		t.Errorf("afterwards: status %d, %q", status, text)
+	}
+}
+
+// TestSlowStorage takes an upload in a hundredth of a second that would take nothing.
+func TestSlowStorage(t *testing.T) {
+	a := start(t, simulator.Options{})
+	made := a.ok("POST", "/files/upload-url", object{"file_name": "a", "file_type": "text/plain", "file_size": 20, "workspace_id": "ws_abc123"})
+	a.script(simulator.Fault{Route: "PUT /_storage/{key}", BytesPerSecond: 2000})
+	begin := time.Now()
+	status, _ := a.put(made, strings.NewReader("twenty bytes, slowly"), nil)
+	want(t, "status", status, 200)
+	if took := time.Since(begin); took < 10*time.Millisecond {
+		t.Errorf("it took %s", took)
+	}
 }

@@ -492,6 +492,190 @@ func (x *CreateFileRequest) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
+// UploadFileRequest is one message of the stream of UploadFile.
+type UploadFileRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the message carries.
+	//
+	// Types that are valid to be assigned to Payload:
+	//
+	//	*UploadFileRequest_Metadata
+	//	*UploadFileRequest_Chunk
+	Payload       isUploadFileRequest_Payload `protobuf_oneof:"payload"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadFileRequest) Reset() {
+	*x = UploadFileRequest{}
+	mi := &file_mavera_v1_files_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadFileRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadFileRequest) ProtoMessage() {}
+
+func (x *UploadFileRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_files_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadFileRequest.ProtoReflect.Descriptor instead.
+func (*UploadFileRequest) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_files_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *UploadFileRequest) GetPayload() isUploadFileRequest_Payload {
+	if x != nil {
+		return x.Payload
+	}
+	return nil
+}
+
+func (x *UploadFileRequest) GetMetadata() *UploadFileMetadata {
+	if x != nil {
+		if x, ok := x.Payload.(*UploadFileRequest_Metadata); ok {
+			return x.Metadata
+		}
+	}
+	return nil
+}
+
+func (x *UploadFileRequest) GetChunk() []byte {
+	if x != nil {
+		if x, ok := x.Payload.(*UploadFileRequest_Chunk); ok {
+			return x.Chunk
+		}
+	}
+	return nil
+}
+
+type isUploadFileRequest_Payload interface {
+	isUploadFileRequest_Payload()
+}
+
+type UploadFileRequest_Metadata struct {
+	// What is known of the file. The first message, and no other.
+	Metadata *UploadFileMetadata `protobuf:"bytes,1,opt,name=metadata,proto3,oneof"`
+}
+
+type UploadFileRequest_Chunk struct {
+	// The next bytes of the file, of any number; 64 KiB to 1 MiB travel best.
+	// At most max_request_bytes of the gateway, 16 MiB by default.
+	Chunk []byte `protobuf:"bytes,2,opt,name=chunk,proto3,oneof"`
+}
+
+func (*UploadFileRequest_Metadata) isUploadFileRequest_Payload() {}
+
+func (*UploadFileRequest_Chunk) isUploadFileRequest_Payload() {}
+
+// UploadFileMetadata describes the file that follows.
+type UploadFileMetadata struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the file. Required. Documented.
+	FileName string `protobuf:"bytes,1,opt,name=file_name,json=fileName,proto3" json:"file_name,omitempty"`
+	// MIME type of the file, which also decides how large it may be. Required.
+	// Documented.
+	FileType string `protobuf:"bytes,2,opt,name=file_type,json=fileType,proto3" json:"file_type,omitempty"`
+	// Size of the file in bytes: exactly as many must follow. At least 1; at most
+	// 10 MB (10485760), or 2 GB (2147483648) where file_type is video/*. Larger
+	// ones are refused before anything is sent. Required. Documented.
+	FileSize int64 `protobuf:"varint,3,opt,name=file_size,json=fileSize,proto3" json:"file_size,omitempty"`
+	// Id of the workspace that the file belongs to. Required. Documented.
+	WorkspaceId string `protobuf:"bytes,4,opt,name=workspace_id,json=workspaceId,proto3" json:"workspace_id,omitempty"`
+	// SHA-256 of the content, held against the bytes that follow: 44 characters of
+	// base64, the form that goes to Mavera, or 64 hexadecimal digits. Documented,
+	// but for its form.
+	Checksum *string `protobuf:"bytes,5,opt,name=checksum,proto3,oneof" json:"checksum,omitempty"`
+	// Id of the folder that the file goes to. Documented.
+	FolderId      *string `protobuf:"bytes,6,opt,name=folder_id,json=folderId,proto3,oneof" json:"folder_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UploadFileMetadata) Reset() {
+	*x = UploadFileMetadata{}
+	mi := &file_mavera_v1_files_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UploadFileMetadata) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UploadFileMetadata) ProtoMessage() {}
+
+func (x *UploadFileMetadata) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_files_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UploadFileMetadata.ProtoReflect.Descriptor instead.
+func (*UploadFileMetadata) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_files_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *UploadFileMetadata) GetFileName() string {
+	if x != nil {
+		return x.FileName
+	}
+	return ""
+}
+
+func (x *UploadFileMetadata) GetFileType() string {
+	if x != nil {
+		return x.FileType
+	}
+	return ""
+}
+
+func (x *UploadFileMetadata) GetFileSize() int64 {
+	if x != nil {
+		return x.FileSize
+	}
+	return 0
+}
+
+func (x *UploadFileMetadata) GetWorkspaceId() string {
+	if x != nil {
+		return x.WorkspaceId
+	}
+	return ""
+}
+
+func (x *UploadFileMetadata) GetChecksum() string {
+	if x != nil && x.Checksum != nil {
+		return *x.Checksum
+	}
+	return ""
+}
+
+func (x *UploadFileMetadata) GetFolderId() string {
+	if x != nil && x.FolderId != nil {
+		return *x.FolderId
+	}
+	return ""
+}
+
 // GetFileRequest is the request of GetFile.
 type GetFileRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -503,7 +687,7 @@ type GetFileRequest struct {
 
 func (x *GetFileRequest) Reset() {
 	*x = GetFileRequest{}
-	mi := &file_mavera_v1_files_proto_msgTypes[4]
+	mi := &file_mavera_v1_files_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -515,7 +699,7 @@ func (x *GetFileRequest) String() string {
 func (*GetFileRequest) ProtoMessage() {}
 
 func (x *GetFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_files_proto_msgTypes[4]
+	mi := &file_mavera_v1_files_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -528,7 +712,7 @@ func (x *GetFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetFileRequest.ProtoReflect.Descriptor instead.
 func (*GetFileRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_files_proto_rawDescGZIP(), []int{4}
+	return file_mavera_v1_files_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetFileRequest) GetId() string {
@@ -549,7 +733,7 @@ type DeleteFileRequest struct {
 
 func (x *DeleteFileRequest) Reset() {
 	*x = DeleteFileRequest{}
-	mi := &file_mavera_v1_files_proto_msgTypes[5]
+	mi := &file_mavera_v1_files_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -561,7 +745,7 @@ func (x *DeleteFileRequest) String() string {
 func (*DeleteFileRequest) ProtoMessage() {}
 
 func (x *DeleteFileRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_files_proto_msgTypes[5]
+	mi := &file_mavera_v1_files_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -574,7 +758,7 @@ func (x *DeleteFileRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteFileRequest.ProtoReflect.Descriptor instead.
 func (*DeleteFileRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_files_proto_rawDescGZIP(), []int{5}
+	return file_mavera_v1_files_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *DeleteFileRequest) GetId() string {
@@ -595,7 +779,7 @@ type ToggleFileFavoriteRequest struct {
 
 func (x *ToggleFileFavoriteRequest) Reset() {
 	*x = ToggleFileFavoriteRequest{}
-	mi := &file_mavera_v1_files_proto_msgTypes[6]
+	mi := &file_mavera_v1_files_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -607,7 +791,7 @@ func (x *ToggleFileFavoriteRequest) String() string {
 func (*ToggleFileFavoriteRequest) ProtoMessage() {}
 
 func (x *ToggleFileFavoriteRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_files_proto_msgTypes[6]
+	mi := &file_mavera_v1_files_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -620,7 +804,7 @@ func (x *ToggleFileFavoriteRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToggleFileFavoriteRequest.ProtoReflect.Descriptor instead.
 func (*ToggleFileFavoriteRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_files_proto_rawDescGZIP(), []int{6}
+	return file_mavera_v1_files_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ToggleFileFavoriteRequest) GetId() string {
@@ -659,7 +843,7 @@ type CreateFileUploadUrlResponse struct {
 
 func (x *CreateFileUploadUrlResponse) Reset() {
 	*x = CreateFileUploadUrlResponse{}
-	mi := &file_mavera_v1_files_proto_msgTypes[7]
+	mi := &file_mavera_v1_files_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -671,7 +855,7 @@ func (x *CreateFileUploadUrlResponse) String() string {
 func (*CreateFileUploadUrlResponse) ProtoMessage() {}
 
 func (x *CreateFileUploadUrlResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_files_proto_msgTypes[7]
+	mi := &file_mavera_v1_files_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -684,7 +868,7 @@ func (x *CreateFileUploadUrlResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CreateFileUploadUrlResponse.ProtoReflect.Descriptor instead.
 func (*CreateFileUploadUrlResponse) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_files_proto_rawDescGZIP(), []int{7}
+	return file_mavera_v1_files_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *CreateFileUploadUrlResponse) GetObject() string {
@@ -792,7 +976,7 @@ type File struct {
 
 func (x *File) Reset() {
 	*x = File{}
-	mi := &file_mavera_v1_files_proto_msgTypes[8]
+	mi := &file_mavera_v1_files_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -804,7 +988,7 @@ func (x *File) String() string {
 func (*File) ProtoMessage() {}
 
 func (x *File) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_files_proto_msgTypes[8]
+	mi := &file_mavera_v1_files_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -817,7 +1001,7 @@ func (x *File) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use File.ProtoReflect.Descriptor instead.
 func (*File) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_files_proto_rawDescGZIP(), []int{8}
+	return file_mavera_v1_files_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *File) GetId() string {
@@ -950,7 +1134,7 @@ type CreateFileUploadUrlResponseNextStep struct {
 
 func (x *CreateFileUploadUrlResponseNextStep) Reset() {
 	*x = CreateFileUploadUrlResponseNextStep{}
-	mi := &file_mavera_v1_files_proto_msgTypes[9]
+	mi := &file_mavera_v1_files_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -962,7 +1146,7 @@ func (x *CreateFileUploadUrlResponseNextStep) String() string {
 func (*CreateFileUploadUrlResponseNextStep) ProtoMessage() {}
 
 func (x *CreateFileUploadUrlResponseNextStep) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_files_proto_msgTypes[9]
+	mi := &file_mavera_v1_files_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -975,7 +1159,7 @@ func (x *CreateFileUploadUrlResponseNextStep) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use CreateFileUploadUrlResponseNextStep.ProtoReflect.Descriptor instead.
 func (*CreateFileUploadUrlResponseNextStep) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_files_proto_rawDescGZIP(), []int{9}
+	return file_mavera_v1_files_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *CreateFileUploadUrlResponseNextStep) GetDescription() string {
@@ -1021,7 +1205,7 @@ type FileFolderRef struct {
 
 func (x *FileFolderRef) Reset() {
 	*x = FileFolderRef{}
-	mi := &file_mavera_v1_files_proto_msgTypes[10]
+	mi := &file_mavera_v1_files_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1217,7 @@ func (x *FileFolderRef) String() string {
 func (*FileFolderRef) ProtoMessage() {}
 
 func (x *FileFolderRef) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_files_proto_msgTypes[10]
+	mi := &file_mavera_v1_files_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1230,7 @@ func (x *FileFolderRef) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FileFolderRef.ProtoReflect.Descriptor instead.
 func (*FileFolderRef) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_files_proto_rawDescGZIP(), []int{10}
+	return file_mavera_v1_files_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FileFolderRef) GetId() string {
@@ -1123,6 +1307,21 @@ const file_mavera_v1_files_proto_rawDesc = "" +
 	"\tfolder_id\x18\x06 \x01(\tH\x00R\bfolderId\x88\x01\x01\x123\n" +
 	"\bmetadata\x18\a \x01(\v2\x17.google.protobuf.StructR\bmetadata\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\f\n" +
+	"\n" +
+	"_folder_id\"s\n" +
+	"\x11UploadFileRequest\x12;\n" +
+	"\bmetadata\x18\x01 \x01(\v2\x1d.mavera.v1.UploadFileMetadataH\x00R\bmetadata\x12\x16\n" +
+	"\x05chunk\x18\x02 \x01(\fH\x00R\x05chunkB\t\n" +
+	"\apayload\"\x90\x02\n" +
+	"\x12UploadFileMetadata\x12#\n" +
+	"\tfile_name\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\bfileName\x12#\n" +
+	"\tfile_type\x18\x02 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\bfileType\x12'\n" +
+	"\tfile_size\x18\x03 \x01(\x03B\n" +
+	"\xbaH\a\xc8\x01\x01\"\x02(\x01R\bfileSize\x12)\n" +
+	"\fworkspace_id\x18\x04 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\vworkspaceId\x12\x1f\n" +
+	"\bchecksum\x18\x05 \x01(\tH\x00R\bchecksum\x88\x01\x01\x12 \n" +
+	"\tfolder_id\x18\x06 \x01(\tH\x01R\bfolderId\x88\x01\x01B\v\n" +
+	"\t_checksumB\f\n" +
 	"\n" +
 	"_folder_id\"(\n" +
 	"\x0eGetFileRequest\x12\x16\n" +
@@ -1209,7 +1408,7 @@ const file_mavera_v1_files_proto_rawDesc = "" +
 	"\x1bFILE_SOURCE_DROPBOX_CHOOSER\x10\x04\x12\x18\n" +
 	"\x14FILE_SOURCE_ONEDRIVE\x10\x05\x12\x1f\n" +
 	"\x1bFILE_SOURCE_ONEDRIVE_PICKER\x10\x06\x12\x13\n" +
-	"\x0fFILE_SOURCE_URL\x10\a2\xde\x05\n" +
+	"\x0fFILE_SOURCE_URL\x10\a2\xbf\x06\n" +
 	"\fFilesService\x12\x98\x01\n" +
 	"\x13CreateFileUploadUrl\x12%.mavera.v1.CreateFileUploadUrlRequest\x1a&.mavera.v1.CreateFileUploadUrlResponse\"2\x82\x80\x19\x0f\n" +
 	"\x05files\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/files/upload-url\x90\x02\x02\x12r\n" +
@@ -1217,7 +1416,10 @@ const file_mavera_v1_files_proto_rawDesc = "" +
 	"\x05files\x12\x02\b<\x1a\x02\bx*\x04\b\x01\x10d\x82\xd3\xe4\x93\x02\b\x12\x06/files\x90\x02\x01\x12a\n" +
 	"\n" +
 	"CreateFile\x12\x1c.mavera.v1.CreateFileRequest\x1a\x0f.mavera.v1.File\"$\x82\x80\x19\x0f\n" +
-	"\x05files\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\v:\x01*\"\x06/files\x12`\n" +
+	"\x05files\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\v:\x01*\"\x06/files\x12_\n" +
+	"\n" +
+	"UploadFile\x12\x1c.mavera.v1.UploadFileRequest\x1a\x0f.mavera.v1.File\" \x82\x80\x19\v\n" +
+	"\x05files\x12\x02\b<\x82\xd3\xe4\x93\x02\v:\x01*\"\x06/files(\x01\x12`\n" +
 	"\aGetFile\x12\x19.mavera.v1.GetFileRequest\x1a\x0f.mavera.v1.File\")\x82\x80\x19\x0f\n" +
 	"\x05files\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\r\x12\v/files/{id}\x90\x02\x01\x12q\n" +
 	"\n" +
@@ -1239,61 +1441,66 @@ func file_mavera_v1_files_proto_rawDescGZIP() []byte {
 }
 
 var file_mavera_v1_files_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mavera_v1_files_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_mavera_v1_files_proto_msgTypes = make([]protoimpl.MessageInfo, 14)
 var file_mavera_v1_files_proto_goTypes = []any{
 	(FileSource)(0),                             // 0: mavera.v1.FileSource
 	(*CreateFileUploadUrlRequest)(nil),          // 1: mavera.v1.CreateFileUploadUrlRequest
 	(*ListFilesRequest)(nil),                    // 2: mavera.v1.ListFilesRequest
 	(*ListFilesResponse)(nil),                   // 3: mavera.v1.ListFilesResponse
 	(*CreateFileRequest)(nil),                   // 4: mavera.v1.CreateFileRequest
-	(*GetFileRequest)(nil),                      // 5: mavera.v1.GetFileRequest
-	(*DeleteFileRequest)(nil),                   // 6: mavera.v1.DeleteFileRequest
-	(*ToggleFileFavoriteRequest)(nil),           // 7: mavera.v1.ToggleFileFavoriteRequest
-	(*CreateFileUploadUrlResponse)(nil),         // 8: mavera.v1.CreateFileUploadUrlResponse
-	(*File)(nil),                                // 9: mavera.v1.File
-	(*CreateFileUploadUrlResponseNextStep)(nil), // 10: mavera.v1.CreateFileUploadUrlResponseNextStep
-	(*FileFolderRef)(nil),                       // 11: mavera.v1.FileFolderRef
-	nil,                                         // 12: mavera.v1.CreateFileUploadUrlResponse.HeadersEntry
-	(*structpb.Struct)(nil),                     // 13: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),               // 14: google.protobuf.Timestamp
-	(*DeletedResource)(nil),                     // 15: mavera.v1.DeletedResource
-	(*FavoriteResult)(nil),                      // 16: mavera.v1.FavoriteResult
+	(*UploadFileRequest)(nil),                   // 5: mavera.v1.UploadFileRequest
+	(*UploadFileMetadata)(nil),                  // 6: mavera.v1.UploadFileMetadata
+	(*GetFileRequest)(nil),                      // 7: mavera.v1.GetFileRequest
+	(*DeleteFileRequest)(nil),                   // 8: mavera.v1.DeleteFileRequest
+	(*ToggleFileFavoriteRequest)(nil),           // 9: mavera.v1.ToggleFileFavoriteRequest
+	(*CreateFileUploadUrlResponse)(nil),         // 10: mavera.v1.CreateFileUploadUrlResponse
+	(*File)(nil),                                // 11: mavera.v1.File
+	(*CreateFileUploadUrlResponseNextStep)(nil), // 12: mavera.v1.CreateFileUploadUrlResponseNextStep
+	(*FileFolderRef)(nil),                       // 13: mavera.v1.FileFolderRef
+	nil,                                         // 14: mavera.v1.CreateFileUploadUrlResponse.HeadersEntry
+	(*structpb.Struct)(nil),                     // 15: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),               // 16: google.protobuf.Timestamp
+	(*DeletedResource)(nil),                     // 17: mavera.v1.DeletedResource
+	(*FavoriteResult)(nil),                      // 18: mavera.v1.FavoriteResult
 }
 var file_mavera_v1_files_proto_depIdxs = []int32{
-	13, // 0: mavera.v1.CreateFileUploadUrlRequest.additional_fields:type_name -> google.protobuf.Struct
-	9,  // 1: mavera.v1.ListFilesResponse.data:type_name -> mavera.v1.File
-	13, // 2: mavera.v1.ListFilesResponse.additional_fields:type_name -> google.protobuf.Struct
-	13, // 3: mavera.v1.CreateFileRequest.metadata:type_name -> google.protobuf.Struct
-	13, // 4: mavera.v1.CreateFileRequest.additional_fields:type_name -> google.protobuf.Struct
-	12, // 5: mavera.v1.CreateFileUploadUrlResponse.headers:type_name -> mavera.v1.CreateFileUploadUrlResponse.HeadersEntry
-	10, // 6: mavera.v1.CreateFileUploadUrlResponse.next_step:type_name -> mavera.v1.CreateFileUploadUrlResponseNextStep
-	13, // 7: mavera.v1.CreateFileUploadUrlResponse.additional_fields:type_name -> google.protobuf.Struct
-	0,  // 8: mavera.v1.File.source:type_name -> mavera.v1.FileSource
-	11, // 9: mavera.v1.File.folder:type_name -> mavera.v1.FileFolderRef
-	13, // 10: mavera.v1.File.metadata:type_name -> google.protobuf.Struct
-	14, // 11: mavera.v1.File.created_at:type_name -> google.protobuf.Timestamp
-	14, // 12: mavera.v1.File.updated_at:type_name -> google.protobuf.Timestamp
-	13, // 13: mavera.v1.File.additional_fields:type_name -> google.protobuf.Struct
-	13, // 14: mavera.v1.CreateFileUploadUrlResponseNextStep.body:type_name -> google.protobuf.Struct
-	13, // 15: mavera.v1.CreateFileUploadUrlResponseNextStep.additional_fields:type_name -> google.protobuf.Struct
-	13, // 16: mavera.v1.FileFolderRef.additional_fields:type_name -> google.protobuf.Struct
-	1,  // 17: mavera.v1.FilesService.CreateFileUploadUrl:input_type -> mavera.v1.CreateFileUploadUrlRequest
-	2,  // 18: mavera.v1.FilesService.ListFiles:input_type -> mavera.v1.ListFilesRequest
-	4,  // 19: mavera.v1.FilesService.CreateFile:input_type -> mavera.v1.CreateFileRequest
-	5,  // 20: mavera.v1.FilesService.GetFile:input_type -> mavera.v1.GetFileRequest
-	6,  // 21: mavera.v1.FilesService.DeleteFile:input_type -> mavera.v1.DeleteFileRequest
-	7,  // 22: mavera.v1.FilesService.ToggleFileFavorite:input_type -> mavera.v1.ToggleFileFavoriteRequest
-	8,  // 23: mavera.v1.FilesService.CreateFileUploadUrl:output_type -> mavera.v1.CreateFileUploadUrlResponse
-	3,  // 24: mavera.v1.FilesService.ListFiles:output_type -> mavera.v1.ListFilesResponse
-	9,  // 25: mavera.v1.FilesService.CreateFile:output_type -> mavera.v1.File
-	9,  // 26: mavera.v1.FilesService.GetFile:output_type -> mavera.v1.File
-	15, // 27: mavera.v1.FilesService.DeleteFile:output_type -> mavera.v1.DeletedResource
-	16, // 28: mavera.v1.FilesService.ToggleFileFavorite:output_type -> mavera.v1.FavoriteResult
-	23, // [23:29] is the sub-list for method output_type
-	17, // [17:23] is the sub-list for method input_type
-	17, // [17:17] is the sub-list for extension type_name
-	17, // [17:17] is the sub-list for extension extendee
-	0,  // [0:17] is the sub-list for field type_name
+	15, // 0: mavera.v1.CreateFileUploadUrlRequest.additional_fields:type_name -> google.protobuf.Struct
+	11, // 1: mavera.v1.ListFilesResponse.data:type_name -> mavera.v1.File
+	15, // 2: mavera.v1.ListFilesResponse.additional_fields:type_name -> google.protobuf.Struct
+	15, // 3: mavera.v1.CreateFileRequest.metadata:type_name -> google.protobuf.Struct
+	15, // 4: mavera.v1.CreateFileRequest.additional_fields:type_name -> google.protobuf.Struct
+	6,  // 5: mavera.v1.UploadFileRequest.metadata:type_name -> mavera.v1.UploadFileMetadata
+	14, // 6: mavera.v1.CreateFileUploadUrlResponse.headers:type_name -> mavera.v1.CreateFileUploadUrlResponse.HeadersEntry
+	12, // 7: mavera.v1.CreateFileUploadUrlResponse.next_step:type_name -> mavera.v1.CreateFileUploadUrlResponseNextStep
+	15, // 8: mavera.v1.CreateFileUploadUrlResponse.additional_fields:type_name -> google.protobuf.Struct
+	0,  // 9: mavera.v1.File.source:type_name -> mavera.v1.FileSource
+	13, // 10: mavera.v1.File.folder:type_name -> mavera.v1.FileFolderRef
+	15, // 11: mavera.v1.File.metadata:type_name -> google.protobuf.Struct
+	16, // 12: mavera.v1.File.created_at:type_name -> google.protobuf.Timestamp
+	16, // 13: mavera.v1.File.updated_at:type_name -> google.protobuf.Timestamp
+	15, // 14: mavera.v1.File.additional_fields:type_name -> google.protobuf.Struct
+	15, // 15: mavera.v1.CreateFileUploadUrlResponseNextStep.body:type_name -> google.protobuf.Struct
+	15, // 16: mavera.v1.CreateFileUploadUrlResponseNextStep.additional_fields:type_name -> google.protobuf.Struct
+	15, // 17: mavera.v1.FileFolderRef.additional_fields:type_name -> google.protobuf.Struct
+	1,  // 18: mavera.v1.FilesService.CreateFileUploadUrl:input_type -> mavera.v1.CreateFileUploadUrlRequest
+	2,  // 19: mavera.v1.FilesService.ListFiles:input_type -> mavera.v1.ListFilesRequest
+	4,  // 20: mavera.v1.FilesService.CreateFile:input_type -> mavera.v1.CreateFileRequest
+	5,  // 21: mavera.v1.FilesService.UploadFile:input_type -> mavera.v1.UploadFileRequest
+	7,  // 22: mavera.v1.FilesService.GetFile:input_type -> mavera.v1.GetFileRequest
+	8,  // 23: mavera.v1.FilesService.DeleteFile:input_type -> mavera.v1.DeleteFileRequest
+	9,  // 24: mavera.v1.FilesService.ToggleFileFavorite:input_type -> mavera.v1.ToggleFileFavoriteRequest
+	10, // 25: mavera.v1.FilesService.CreateFileUploadUrl:output_type -> mavera.v1.CreateFileUploadUrlResponse
+	3,  // 26: mavera.v1.FilesService.ListFiles:output_type -> mavera.v1.ListFilesResponse
+	11, // 27: mavera.v1.FilesService.CreateFile:output_type -> mavera.v1.File
+	11, // 28: mavera.v1.FilesService.UploadFile:output_type -> mavera.v1.File
+	11, // 29: mavera.v1.FilesService.GetFile:output_type -> mavera.v1.File
+	17, // 30: mavera.v1.FilesService.DeleteFile:output_type -> mavera.v1.DeletedResource
+	18, // 31: mavera.v1.FilesService.ToggleFileFavorite:output_type -> mavera.v1.FavoriteResult
+	25, // [25:32] is the sub-list for method output_type
+	18, // [18:25] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_mavera_v1_files_proto_init() }
@@ -1306,17 +1513,22 @@ func file_mavera_v1_files_proto_init() {
 	file_mavera_v1_files_proto_msgTypes[1].OneofWrappers = []any{}
 	file_mavera_v1_files_proto_msgTypes[2].OneofWrappers = []any{}
 	file_mavera_v1_files_proto_msgTypes[3].OneofWrappers = []any{}
-	file_mavera_v1_files_proto_msgTypes[7].OneofWrappers = []any{}
-	file_mavera_v1_files_proto_msgTypes[8].OneofWrappers = []any{}
+	file_mavera_v1_files_proto_msgTypes[4].OneofWrappers = []any{
+		(*UploadFileRequest_Metadata)(nil),
+		(*UploadFileRequest_Chunk)(nil),
+	}
+	file_mavera_v1_files_proto_msgTypes[5].OneofWrappers = []any{}
 	file_mavera_v1_files_proto_msgTypes[9].OneofWrappers = []any{}
 	file_mavera_v1_files_proto_msgTypes[10].OneofWrappers = []any{}
+	file_mavera_v1_files_proto_msgTypes[11].OneofWrappers = []any{}
+	file_mavera_v1_files_proto_msgTypes[12].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mavera_v1_files_proto_rawDesc), len(file_mavera_v1_files_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   12,
+			NumMessages:   14,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,7 @@ const (
 	FilesService_CreateFileUploadUrl_FullMethodName = "/mavera.v1.FilesService/CreateFileUploadUrl"
 	FilesService_ListFiles_FullMethodName           = "/mavera.v1.FilesService/ListFiles"
 	FilesService_CreateFile_FullMethodName          = "/mavera.v1.FilesService/CreateFile"
+	FilesService_UploadFile_FullMethodName          = "/mavera.v1.FilesService/UploadFile"
 	FilesService_GetFile_FullMethodName             = "/mavera.v1.FilesService/GetFile"
 	FilesService_DeleteFile_FullMethodName          = "/mavera.v1.FilesService/DeleteFile"
 	FilesService_ToggleFileFavorite_FullMethodName  = "/mavera.v1.FilesService/ToggleFileFavorite"
@@ -31,8 +32,9 @@ const (
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// FilesService holds file records. To upload: CreateFileUploadUrl, PUT the
-// bytes to its upload_url with the returned headers, then CreateFile.
+// FilesService holds file records. UploadFile uploads a file in one call. To do
+// it in steps of your own: CreateFileUploadUrl, PUT the bytes to its upload_url
+// with the returned headers, then CreateFile.
 type FilesServiceClient interface {
 	// Get a presigned URL to upload one file straight to storage.
 	//
@@ -55,6 +57,18 @@ type FilesServiceClient interface {
 	// Call it only after the PUT has succeeded; url is public_url of the answer
 	// of CreateFileUploadUrl.
 	CreateFile(ctx context.Context, in *CreateFileRequest, opts ...grpc.CallOption) (*File, error)
+	// Upload a file: a description of it first, then its bytes in order. Answers
+	// the file record.
+	//
+	// POST /files/upload-url, a PUT to the storage, then POST /files (/features/files).
+	// Credits: 0 (inferred). Not idempotent: a repeat may create twice.
+	//
+	// The bytes go on to the storage as they come and are held against the
+	// announced size and checksum on the way; their end is kept back until all
+	// agree. Where they do not, or the stream breaks off, no file is stored and
+	// none registered. There is no total timeout; the call ends when nothing
+	// moves for 60 s (setting upload_idle_timeout).
+	UploadFile(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadFileRequest, File], error)
 	// Read one file.
 	//
 	// GET /files/{id}. Documented (/api-reference/files/get-file). Credits: 0
@@ -109,6 +123,19 @@ func (c *filesServiceClient) CreateFile(ctx context.Context, in *CreateFileReque
 	return out, nil
 }
 
+func (c *filesServiceClient) UploadFile(ctx context.Context, opts ...grpc.CallOption) (grpc.ClientStreamingClient[UploadFileRequest, File], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FilesService_ServiceDesc.Streams[0], FilesService_UploadFile_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[UploadFileRequest, File]{ClientStream: stream}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FilesService_UploadFileClient = grpc.ClientStreamingClient[UploadFileRequest, File]
+
 func (c *filesServiceClient) GetFile(ctx context.Context, in *GetFileRequest, opts ...grpc.CallOption) (*File, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(File)
@@ -143,8 +170,9 @@ func (c *filesServiceClient) ToggleFileFavorite(ctx context.Context, in *ToggleF
 // All implementations must embed UnimplementedFilesServiceServer
 // for forward compatibility.
 //
-// FilesService holds file records. To upload: CreateFileUploadUrl, PUT the
-// bytes to its upload_url with the returned headers, then CreateFile.
+// FilesService holds file records. UploadFile uploads a file in one call. To do
+// it in steps of your own: CreateFileUploadUrl, PUT the bytes to its upload_url
+// with the returned headers, then CreateFile.
 type FilesServiceServer interface {
 	// Get a presigned URL to upload one file straight to storage.
 	//
@@ -167,6 +195,18 @@ type FilesServiceServer interface {
 	// Call it only after the PUT has succeeded; url is public_url of the answer
 	// of CreateFileUploadUrl.
 	CreateFile(context.Context, *CreateFileRequest) (*File, error)
+	// Upload a file: a description of it first, then its bytes in order. Answers
+	// the file record.
+	//
+	// POST /files/upload-url, a PUT to the storage, then POST /files (/features/files).
+	// Credits: 0 (inferred). Not idempotent: a repeat may create twice.
+	//
+	// The bytes go on to the storage as they come and are held against the
+	// announced size and checksum on the way; their end is kept back until all
+	// agree. Where they do not, or the stream breaks off, no file is stored and
+	// none registered. There is no total timeout; the call ends when nothing
+	// moves for 60 s (setting upload_idle_timeout).
+	UploadFile(grpc.ClientStreamingServer[UploadFileRequest, File]) error
 	// Read one file.
 	//
 	// GET /files/{id}. Documented (/api-reference/files/get-file). Credits: 0
@@ -199,6 +239,9 @@ func (UnimplementedFilesServiceServer) ListFiles(context.Context, *ListFilesRequ
 }
 func (UnimplementedFilesServiceServer) CreateFile(context.Context, *CreateFileRequest) (*File, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateFile not implemented")
+}
+func (UnimplementedFilesServiceServer) UploadFile(grpc.ClientStreamingServer[UploadFileRequest, File]) error {
+	return status.Error(codes.Unimplemented, "method UploadFile not implemented")
 }
 func (UnimplementedFilesServiceServer) GetFile(context.Context, *GetFileRequest) (*File, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetFile not implemented")
@@ -283,6 +326,13 @@ func _FilesService_CreateFile_Handler(srv interface{}, ctx context.Context, dec 
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _FilesService_UploadFile_Handler(srv interface{}, stream grpc.ServerStream) error {
+	return srv.(FilesServiceServer).UploadFile(&grpc.GenericServerStream[UploadFileRequest, File]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FilesService_UploadFileServer = grpc.ClientStreamingServer[UploadFileRequest, File]
 
 func _FilesService_GetFile_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(GetFileRequest)
@@ -370,6 +420,12 @@ var FilesService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _FilesService_ToggleFileFavorite_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "UploadFile",
+			Handler:       _FilesService_UploadFile_Handler,
+			ClientStreams: true,
+		},
+	},
 	Metadata: "mavera/v1/files.proto",
 }
