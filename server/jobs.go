@@ -27,7 +27,7 @@ const (
 // long such a key may be used to poll.
 func (s *Server) newFollower() *jobs.Follower {
 	options := jobs.Options{
-		Slots: s.resilient.jobSlots, Rate: s.pollRate, Random: rand.Float64, Logger: s.options.Logger,
+		Slots: s.resilient.jobSlots, Pace: jobs.NewPace(s.pollRate), Random: rand.Float64, Logger: s.options.Logger,
 	}
 	follow := func(name string, source jobs.Source, least, most time.Duration) {
 		caps := s.options.Policies.Of(name).Caps
@@ -35,7 +35,7 @@ func (s *Server) newFollower() *jobs.Follower {
 			return
 		}
 		options.Families = append(options.Families, jobs.Family{
-			Name: name, Source: source, MaxAge: caps.MaxAge, Least: least, Most: most,
+			Name: name, Source: source, MaxAge: caps.MaxAge, Interval: jobs.Interval{Least: least, Most: most},
 			Slots: func() *resilience.Bulkhead {
 				family := s.resilient.families.Use(familyKey{key: s.options.Key(), family: name})
 				defer family.Release()
