@@ -230,6 +230,8 @@ func (c *tally) AddBudgetRefusal(_ context.Context, family string)         { c.d
 func (c *tally) AddTransition(_ context.Context, family, _, to string)     { c.decide(family, to) }
 func (c *tally) RecordWait(context.Context, string, string, time.Duration) {}
 
+func (c *tally) AddPoll(_ context.Context, family, result string) { c.decide(family, "poll", result) }
+
 func (c *tally) AddUnmodelledField(_ context.Context, rpc, field, kind string, count int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -36,6 +36,8 @@ type Observer interface {
 	AddBudgetRefusal(ctx context.Context, family string)
 	AddTransition(ctx context.Context, family, from, to string)
 	RecordWait(ctx context.Context, family, class string, wait time.Duration)
+	// AddPoll counts polls of jobs that are watched; result is one of [jobs.Result].
+	AddPoll(ctx context.Context, family, result string)
 }
 
 // Options configure a [Server]. Client, Key, Logger and Observer are required.
@@ -91,6 +93,7 @@ type Server struct {
 	resilient *resilient
 	handler   *handler
 	following *following
+	watches   *watches
 	grpc      *grpc.Server
 	health    *health.Server
 	calls     *running
@@ -124,6 +127,10 @@ func New(options Options) (*Server, error) {
 		s.plans[p.Procedure] = p
 	}
 	s.resilient = newResilient(options, options.Policies)
+	if s.watches, err = newWatches(s, plans); err != nil {
+		return nil, err
+	}
+	s.resilient.watches = s.watches
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
 	s.handler = &handler{options: options, chain: chain, streams: s.streamers()}
@@ -147,7 +154,7 @@ func New(options Options) (*Server, error) {
 
 // streamers are what serves the streams of each kind.
 func (s *Server) streamers() map[transcode.Kind]streamer {
-	return map[transcode.Kind]streamer{}
+	return map[transcode.Kind]streamer{transcode.Watch: s.watches.serve}
 }
 
 func (s *Server) grpcOptions() []grpc.ServerOption {
@@ -196,12 +203,13 @@ const noticeTime = 500 * time.Millisecond
 // afterCut is how long calls that were cut have to send their statuses.
 const afterCut = 2 * time.Second
 
-// Stop ends the server: health goes NOT_SERVING, new calls are refused, streams end
-// half a second later, running calls may finish within the limit. Then they are
+// Stop ends the server: health goes NOT_SERVING, new calls are refused, jobs are not
+// watched any more, health watchers end half a second later, running calls may finish within the limit. Then they are
 // ended with a status of their own; what does not even take that is dropped.
 func (s *Server) Stop(limit time.Duration) {
 	s.ready.Store(false)
 	s.health.Shutdown()
+	s.watches.hub.Close()
 	cut := time.AfterFunc(limit, func() {
 		s.options.Logger.Warn("the drain limit has passed; running calls are ended", slog.String("drain_timeout", limit.String()))
 		s.calls.end()

@@ -135,6 +135,13 @@ func (h *Hub[K]) Watching(key K) bool {
 	return h.topics[key] != nil
 }
 
+// Len returns how many jobs are watched.
+func (h *Hub[K]) Len() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.topics)
+}
+
 // Wake says that something may have happened to a job: it is asked for soon, if it is
 // watched.
 func (h *Hub[K]) Wake(key K) {

@@ -147,7 +147,9 @@ func (s *stage) observe(id string, subject jobs.Subject, pause func()) *watcher 
 			if err != nil {
 				what = err.Error()
 			}
-			s.change(func() { w.seen = append(w.seen, fmt.Sprintf("%v %s", time.Since(s.begin).Round(time.Millisecond), what)) })
+			s.change(func() {
+				w.seen = append(w.seen, fmt.Sprintf("%v %s", time.Since(s.begin).Round(time.Millisecond), what))
+			})
 			if err != nil {
 				return
 			}
@@ -483,8 +485,10 @@ func TestOnePollerForSlotAndWatch(t *testing.T) {
 				Name: "groups", Source: groups, MaxAge: time.Hour, Interval: jobs.Interval{Least: 5 * time.Second, Most: 5 * time.Second},
 				Slots: func() *resilience.Bulkhead { return slots }, Watched: hub.Watching,
 			}},
-			Slots: func() iter.Seq2[string, *resilience.Bulkhead] { return func(func(string, *resilience.Bulkhead) bool) {} },
-			Pace:  s.pace, Random: func() float64 { return 0 }, Logger: slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil)),
+			Slots: func() iter.Seq2[string, *resilience.Bulkhead] {
+				return func(func(string, *resilience.Bulkhead) bool) {}
+			},
+			Pace: s.pace, Random: func() float64 { return 0 }, Logger: slog.New(slog.NewTextHandler(&bytes.Buffer{}, nil)),
 		})
 		ctx, cancel := context.WithCancel(s.t.Context())
 		ended := make(chan struct{})

@@ -39,6 +39,11 @@ const (
 	slots        = "mavera.gateway.slots"         // Gauge of slots; family.
 	slotsInUse   = "mavera.gateway.slots_in_use"  // Gauge of slots; family.
 	slotsWaiting = "mavera.gateway.slots_waiting" // Gauge of calls; family.
+
+	// The jobs that are watched, of all keys.
+	watches     = "mavera.gateway.watches"      // Gauge of streams; family.
+	watchedJobs = "mavera.gateway.watched_jobs" // Gauge of jobs; family.
+	watchPolls  = "mavera.gateway.watch_polls"  // Counter; family, result.
 )
 
 // Attributes of the gateway's instruments. Every one has a bounded set of
@@ -64,6 +69,8 @@ const (
 	ReasonKey = attribute.Key("reason")
 	// ClassKey is the priority of a call: interactive, batch or poll.
 	ClassKey = attribute.Key("class")
+	// ResultKey is what a poll of a watched job brought: changed, unchanged or failed.
+	ResultKey = attribute.Key("result")
 	// FromKey and ToKey are states of a breaker: closed, half-open or open.
 	FromKey = attribute.Key("from")
 	ToKey   = attribute.Key("to")
