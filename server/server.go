@@ -133,7 +133,8 @@ func New(options Options) (*Server, error) {
 	s.resilient.watches = s.watches
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
-	s.handler = &handler{options: options, chain: chain, streams: s.streamers()}
+	s.handler = &handler{options: options, chain: chain}
+	s.handler.streams = s.streamers()
 	if err := s.handler.register(s.grpc, plans); err != nil {
 		return nil, err
 	}
@@ -154,7 +155,7 @@ func New(options Options) (*Server, error) {
 
 // streamers are what serves the streams of each kind.
 func (s *Server) streamers() map[transcode.Kind]streamer {
-	return map[transcode.Kind]streamer{transcode.Watch: s.watches.serve}
+	return map[transcode.Kind]streamer{transcode.Events: s.handler.events, transcode.Watch: s.watches.serve}
 }
 
 func (s *Server) grpcOptions() []grpc.ServerOption {

@@ -71,10 +71,12 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	}
 	gateway, err := server.New(server.Options{
 		Client: mavera.NewClient(mavera.Options{
-			BaseURL:        cfg.BaseURL,
-			MaxAnswerBytes: int64(cfg.MaxAnswerBytes),
-			UserAgent:      "mavera-gateway/" + version(),
-			Transport:      mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
+			BaseURL:           cfg.BaseURL,
+			MaxAnswerBytes:    int64(cfg.MaxAnswerBytes),
+			StreamIdleTimeout: cfg.StreamIdleTimeout,
+			MaxEventBytes:     int(cfg.MaxEventBytes),
+			UserAgent:         "mavera-gateway/" + version(),
+			Transport:         mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
 		}),
 		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
 		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs,
