@@ -7,49 +7,49 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 )
 
-// readmeSection is the text of a section of the README.
-func readmeSection(t *testing.T, title string) string {
+// example is the only code of a language in a section of the README, with an address in
+// place of the usual one.
+func example(t *testing.T, section, language, addr string) string {
 	t.Helper()
 	text, err := os.ReadFile("../README.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, section, found := strings.Cut(string(text), "\n## "+title+"\n")
+	_, rest, found := strings.Cut(string(text), "\n## "+section+"\n")
 	if !found {
-		t.Fatalf("the README has no section %q", title)
+		t.Fatalf("the README has no section %q", section)
 	}
-	section, _, _ = strings.Cut(section, "\n## ")
-	return section
+	rest, _, _ = strings.Cut(rest, "\n## ")
+	blocks := regexp.MustCompile("(?ms)^```"+language+"\n(.*?)^```$").FindAllStringSubmatch(rest, -1)
+	if len(blocks) != 1 {
+		t.Fatalf("%d examples in %s under %q, want one", len(blocks), language, section)
+	}
+	return strings.ReplaceAll(blocks[0][1], "localhost:50051", addr)
 }
 
-// block is the only code of a language in a section.
-func block(t *testing.T, section, language string) string {
-	t.Helper()
-	parts := strings.Split(section, "\n```"+language+"\n")
-	if len(parts) != 2 {
-		t.Fatalf("%d blocks of %s, want one", len(parts)-1, language)
-	}
-	code, _, _ := strings.Cut(parts[1], "\n```\n")
-	return code + "\n"
-}
-
-// runNode runs a program at the root of the repository, with the packages of e2e/node.
+// runNode runs a program beside the protos, with the packages of e2e/node.
 func runNode(t *testing.T, program string) string {
 	t.Helper()
-	modules, err := filepath.Abs("node/node_modules")
-	if err != nil {
-		t.Fatal(err)
+	dir := t.TempDir()
+	for name, target := range map[string]string{"node_modules": "node/node_modules", "proto": "../proto"} {
+		target, err := filepath.Abs(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Symlink(target, filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
 	}
-	cmd := exec.CommandContext(within(t), "node", "-")
-	cmd.Dir, cmd.Stdin = "..", strings.NewReader(program)
-	cmd.Env = append(os.Environ(), "NODE_PATH="+modules)
+	cmd := exec.CommandContext(within(t), "node", "--input-type=module", "-")
+	cmd.Dir, cmd.Stdin = dir, strings.NewReader(program)
 	output, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Errorf("node: %v\n%s", err, output)
+		t.Errorf("node: %v (make e2e installs what it needs)\n%s", err, output)
 	}
 	return string(output)
 }
@@ -80,4 +80,26 @@ func runGo(t *testing.T, program string, args ...string) string {
 		t.Errorf("run: %v\n%s", err, output)
 	}
 	return string(output)
+}
+
+// TestReadmeNode runs the example for Node as it is printed, but for the address. It ends
+// with what the call cost.
+func TestReadmeNode(t *testing.T) {
+	g := launch(t, nil, "--simulator")
+	output := runNode(t, example(t, "Stream answers", "js", g.addr))
+	if !regexp.MustCompile(`^Speaking as .+\ncredits: \d+\n$`).MatchString(output) {
+		t.Errorf("%s", output)
+	}
+}
+
+// TestReadmeGrpcurl runs the lines that call grpcurl, as they are printed but for the
+// address. Those about something that does not exist fail on purpose.
+func TestReadmeGrpcurl(t *testing.T) {
+	g := launch(t, nil, "--simulator")
+	for line := range strings.Lines(example(t, "Try it", "sh", g.addr)) {
+		output, err := shell(t, line)
+		if fails := strings.Contains(line, "no-such-"); fails != (err != nil) || output == "" {
+			t.Errorf("%s%v\n%s", line, err, output)
+		}
+	}
 }

@@ -342,20 +342,18 @@ func TestNodeWatch(t *testing.T) {
 
 // TestReadmeWait runs what the README shows of waiting, as it is printed.
 func TestReadmeWait(t *testing.T) {
-	section := readmeSection(t, "Wait for a job")
+	const section = "Wait for a job"
 	m, g := pair(t, often()...)
 	m.lasting(time.Second)
-	here := strings.NewReplacer("localhost:50051", g.addr)
-
-	output, err := shell(t, here.Replace(block(t, section, "sh")))
+	output, err := shell(t, example(t, section, "sh", g.addr))
 	if err != nil || !strings.Contains(output, `"status": "pending"`) || !strings.Contains(output, `"status": "processing"`) ||
 		strings.Count(output, `"status": "completed"`) != 1 {
 		t.Errorf("grpcurl: %v\n%.3000s", err, output)
 	}
-	if output := runNode(t, here.Replace(block(t, section, "js"))); !strings.HasPrefix(output, "fg_") || !strings.HasSuffix(output, " completed\n") {
+	if output := runNode(t, example(t, section, "js", g.addr)); !strings.HasPrefix(output, "fg_") || !strings.HasSuffix(output, " completed\n") {
 		t.Errorf("node: %s", output)
 	}
-	if output := runGo(t, waitProgram(block(t, section, "go")), g.addr); output != "completed\n" {
+	if output := runGo(t, waitProgram(example(t, section, "go", g.addr)), g.addr); output != "completed\n" {
 		t.Errorf("go: %s", output)
 	}
 }

@@ -69,7 +69,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return err
 	}
-	gateway, err := server.New(server.Options{
+	gateway, err := server.New(server.Options{ //nolint:contextcheck // streams bring their contexts with them
 		Client: mavera.NewClient(mavera.Options{
 			BaseURL:           cfg.BaseURL,
 			MaxAnswerBytes:    int64(cfg.MaxAnswerBytes),
