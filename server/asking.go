@@ -21,7 +21,7 @@ func (s *Server) ask(ctx context.Context, procedure string, in, out proto.Messag
 	plan := s.plans[procedure]
 	c := &call{
 		plan: plan, rpc: plan.RPC, requestID: requestID(ctx), start: time.Now(),
-		caller: ownCaller, class: resilience.Poll, key: s.options.Key(),
+		caller: ownCaller, class: resilience.Poll, origin: fromFollower, key: s.options.Key(),
 	}
 	answer, err := s.exchange(ctx, c, in)
 	if err != nil {
@@ -33,17 +33,23 @@ func (s *Server) ask(ctx context.Context, procedure string, in, out proto.Messag
 	return nil
 }
 
-// exchange makes a call of the gateway's own, of which c says everything but the
-// request: the same way as one that comes in, from the policy of its family inwards,
-// and within the RPC's total.
+// exchange makes a call that did not come in as such, of which c says everything but the
+// request.
 func (s *Server) exchange(ctx context.Context, c *call, in proto.Message) (*transcode.Answer, error) {
 	var err error
 	if c.request, err = c.plan.Request(in); err != nil {
 		return nil, fmt.Errorf("translate request of %s: %w", c.plan.RPC, err)
 	}
+	return s.exchangeAs(ctx, c)
+}
+
+// exchangeAs makes a call that did not come in as such, of which c says everything: the
+// same way as one that comes in, from the policy of its family inwards, and within the
+// total of its RPC.
+func (s *Server) exchangeAs(ctx context.Context, c *call) (*transcode.Answer, error) {
 	ctx, cancel := context.WithTimeoutCause(context.WithValue(ctx, callKey{}, c), c.plan.TotalTimeout, mavera.ErrTotalTimeout)
 	defer cancel()
-	answer, err := s.resilient.run(ctx, c, in, func(ctx context.Context, _ any) (any, error) { return s.handler.serve(ctx, c) })
+	answer, err := s.resilient.run(ctx, c, nil, func(ctx context.Context, _ any) (any, error) { return s.handler.serve(ctx, c) })
 	if err != nil {
 		return nil, fmt.Errorf("call %s (request %s): %w", c.plan.RPC, c.requestID, err)
 	}

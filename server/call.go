@@ -44,6 +44,7 @@ type call struct {
 	key       secret.Key
 	ownKey    bool // the key is the caller's
 	resent    bool // it is itself a retry, of a client or a proxy
+	origin    origin
 	loop      *resilience.Call
 
 	report     mavera.Report // of the last attempt
@@ -60,6 +61,15 @@ type call struct {
 	hasCredits    bool
 	recovered     bool // the answer was found by a look-up
 }
+
+// An origin says who asked for an exchange.
+type origin int
+
+const (
+	fromCaller   origin = iota
+	fromFollower        // of jobs that hold slots
+	fromWatch           // the poller of a job that is watched
+)
 
 // callKey finds the call in a context.
 type callKey struct{}

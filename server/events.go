@@ -5,8 +5,6 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
-
-	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 )
 
 // events makes one exchange whose answer comes event by event, and sends each on
@@ -44,9 +42,4 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 			return c.exchange().Ended(ctx, true) // nobody is there any more
 		}
 	}
-}
-
-// streamers are what serves the streams of each kind.
-func (h *handler) streamers() map[transcode.Kind]streamer {
-	return map[transcode.Kind]streamer{transcode.Events: h.events}
 }

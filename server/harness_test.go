@@ -235,6 +235,8 @@ func (c *tally) AddLookUp(_ context.Context, family, result string) {
 	c.decide(family, "look-up", result)
 }
 
+func (c *tally) AddPoll(_ context.Context, family, result string) { c.decide(family, "poll", result) }
+
 func (c *tally) AddUnmodelledField(_ context.Context, rpc, field, kind string, count int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

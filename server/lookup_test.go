@@ -107,7 +107,7 @@ func billedCreates() []billed {
 // fault scripts the simulator.
 func (n *noted) fault(t *testing.T, f simulator.Fault) {
 	t.Helper()
-	if _, err := n.sim.(*simulator.Simulator).AddFault(f); err != nil {
+	if _, err := n.sim.AddFault(f); err != nil {
 		t.Fatal(err)
 	}
 }
@@ -431,7 +431,7 @@ func TestLookUpKeepsTheSlot(t *testing.T) {
 	for job, held := range map[time.Duration]int{75 * time.Second: 1, 10 * time.Second: 0} {
 		synctest.Test(t, func(t *testing.T) {
 			upstream := newNoted(t)
-			sim := upstream.sim.(*simulator.Simulator)
+			sim := upstream.sim
 			if err := sim.ChangeSettings(func(s *simulator.Settings) { s.JobDuration[simulator.FocusGroups] = job }); err != nil {
 				t.Fatal(err)
 			}
@@ -470,7 +470,7 @@ func TestLookUpByMaverasClock(t *testing.T) {
 	for _, skew := range []time.Duration{-time.Hour, -time.Second, time.Second, time.Hour} {
 		synctest.Test(t, func(t *testing.T) {
 			upstream := newNoted(t)
-			sim := upstream.sim.(*simulator.Simulator)
+			sim := upstream.sim
 			if err := sim.ChangeSettings(func(s *simulator.Settings) { s.ClockSkew = skew }); err != nil {
 				t.Fatal(err)
 			}

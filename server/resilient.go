@@ -4,9 +4,11 @@ import (
 	"context"
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	"google.golang.org/grpc"
 
+	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
@@ -29,12 +31,14 @@ type resilient struct {
 	keys     *resilience.Registry[secret.Key, *keyState]
 	families *resilience.Registry[familyKey, *familyState]
 	jobs     jobSlots
+	watches  *watches
 	lookUps  lookUps
 }
 
 type keyState struct {
 	limiter   *resilience.Limiter
 	budget    resilience.BudgetStore
+	pace      *jobs.Pace // of its polls
 	creations *creations
 }
 
@@ -50,16 +54,9 @@ type familyState struct {
 }
 
 func newResilient(options Options, policies Policies) *resilient {
-	return &resilient{
+	r := &resilient{
 		options:  options,
 		policies: policies,
-		keys: resilience.NewRegistry(maxKeys, func(secret.Key) *keyState {
-			return &keyState{
-				limiter:   resilience.NewLimiter(resilience.NewWindow(policies.Window), policies.Queue),
-				budget:    resilience.NewLocalBudget(policies.Default.Budget),
-				creations: newCreations(),
-			}
-		}, nil),
 		families: resilience.NewRegistry(maxKeys*maxFamilies, func(key familyKey) *familyState {
 			policy := policies.Of(key.family)
 			state := &familyState{policy: &policy, breaker: resilience.NewLocalBreaker(policy.Breaker)}
@@ -69,6 +66,14 @@ func newResilient(options Options, policies Policies) *resilient {
 			return state
 		}, func(state *familyState) bool { return state.slots == nil || state.slots.Idle() }),
 	}
+	r.keys = resilience.NewRegistry(maxKeys, func(secret.Key) *keyState {
+		limiter := resilience.NewLimiter(resilience.NewWindow(policies.Window), policies.Queue)
+		return &keyState{
+			limiter: limiter, budget: resilience.NewLocalBudget(policies.Default.Budget), creations: newCreations(),
+			pace: jobs.NewPace(func() float64 { return r.pollRate(limiter) }),
+		}
+	}, nil)
+	return r
 }
 
 func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -107,6 +112,11 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 	if c.plan.Kind == transcode.Events {
 		call.Timeout = 0 // it bounds the time to the first event, which the exchange knows
 	}
+	if c.class == resilience.Poll {
+		once := *call.Policy
+		once.Attempts = 1 // the next poll repeats it, and the budget is for callers
+		call.Policy = &once
+	}
 	c.loop = call
 	e := exchange{call: c, slow: call.Policy.SlowDeadline}
 	lookUp := r.lookUps.of(c, key.Value.creations)
@@ -121,9 +131,11 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 	}
 	waited, err := resilience.Do(ctx, call, func(ctx context.Context, lease *resilience.Lease) resilience.Outcome {
 		lookUp.sending()
+		askedAt := time.Now()
 		o := e.attempt(ctx, in, next)
 		lookUp.answered(e.out, o.Err)
 		r.jobs.learn(c, lease, family.Value.slots, e.out, o.Err)
+		r.watches.learn(c, askedAt, e.out, o.Err)
 		return o
 	})
 	c.waited = waited

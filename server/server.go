@@ -40,6 +40,8 @@ type Observer interface {
 	// AddLookUp counts a look-up of a billed create; result is found, none, several or
 	// failed.
 	AddLookUp(ctx context.Context, family, result string)
+	// AddPoll counts polls of jobs that are watched; result is one of [jobs.Result].
+	AddPoll(ctx context.Context, family, result string)
 }
 
 // Options configure a [Server]. Client, Key, Logger and Observer are required.
@@ -105,6 +107,7 @@ type Server struct {
 	resilient *resilient
 	handler   *handler
 	following *following
+	watches   *watches
 	grpc      *grpc.Server
 	health    *health.Server
 	calls     *running
@@ -141,11 +144,14 @@ func New(options Options) (*Server, error) {
 		s.plans[p.Procedure] = p
 	}
 	s.resilient = newResilient(options, options.Policies)
+	if s.watches, err = newWatches(s, plans); err != nil {
+		return nil, err
+	}
+	s.resilient.watches = s.watches
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
 	s.handler = &handler{options: options, chain: chain}
-	s.handler.streams = s.handler.streamers()
-	s.handler.streams[transcode.Upload] = s.serveUpload // which makes exchanges of its own
+	s.handler.streams = s.streamers()
 	if err := s.handler.register(s.grpc, plans); err != nil {
 		return nil, err
 	}
@@ -163,6 +169,13 @@ func New(options Options) (*Server, error) {
 		reflection.Register(s.grpc)
 	}
 	return s, nil
+}
+
+// streamers are what serves the streams of each kind.
+func (s *Server) streamers() map[transcode.Kind]streamer {
+	return map[transcode.Kind]streamer{
+		transcode.Events: s.handler.events, transcode.Watch: s.watches.serve, transcode.Upload: s.serveUpload,
+	}
 }
 
 func (s *Server) grpcOptions() []grpc.ServerOption {
@@ -211,12 +224,13 @@ const noticeTime = 500 * time.Millisecond
 // afterCut is how long calls that were cut have to send their statuses.
 const afterCut = 2 * time.Second
 
-// Stop ends the server: health goes NOT_SERVING, new calls are refused, streams end
-// half a second later, running calls may finish within the limit. Then they are
+// Stop ends the server: health goes NOT_SERVING, new calls are refused, jobs are not
+// watched any more, health watchers end half a second later, running calls may finish within the limit. Then they are
 // ended with a status of their own; what does not even take that is dropped.
 func (s *Server) Stop(limit time.Duration) {
 	s.ready.Store(false)
 	s.health.Shutdown()
+	s.watches.hub.Close()
 	cut := time.AfterFunc(limit, func() {
 		s.options.Logger.Warn("the drain limit has passed; running calls are ended", slog.String("drain_timeout", limit.String()))
 		s.calls.end()

@@ -22,6 +22,7 @@ type Instruments struct {
 	lookUps          metric.Int64Counter
 	transitions      metric.Int64Counter
 	wait             metric.Float64Histogram
+	watchPolls       metric.Int64Counter
 
 	byFamily, byOutcome, byReason, byResult, byClass labels
 }
@@ -29,7 +30,7 @@ type Instruments struct {
 // NewInstruments makes the instruments of a provider.
 func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 	meter := provider.Meter(ScopeName)
-	var errs [8]error
+	var errs [9]error
 	i := Instruments{
 		byFamily:  labels{keys: []attribute.Key{FamilyKey}},
 		byOutcome: labels{keys: []attribute.Key{FamilyKey, OutcomeKey}},
@@ -55,6 +56,8 @@ func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 		metric.WithExplicitBucketBoundaries(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300))
 	i.lookUps, errs[7] = meter.Int64Counter(lookUps, metric.WithUnit("{lookup}"),
 		metric.WithDescription("Look-ups of what billed creates of unknown outcome have made, by what they came to."))
+	i.watchPolls, errs[8] = meter.Int64Counter(watchPolls, metric.WithUnit("{poll}"),
+		metric.WithDescription("Polls of jobs that are watched, the first question for each included, by what they brought."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
@@ -104,4 +107,9 @@ func (i *Instruments) RecordWait(ctx context.Context, family, class string, wait
 // AddLookUp counts a look-up of what a billed create has made.
 func (i *Instruments) AddLookUp(ctx context.Context, family, result string) {
 	i.lookUps.Add(ctx, 1, i.byResult.of(family, result).add...)
+}
+
+// AddPoll counts a poll of a job that is watched, by what it brought.
+func (i *Instruments) AddPoll(ctx context.Context, family, result string) {
+	i.watchPolls.Add(ctx, 1, i.byResult.of(family, result).add...)
 }

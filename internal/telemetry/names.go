@@ -40,6 +40,11 @@ const (
 	slots        = "mavera.gateway.slots"         // Gauge of slots; family.
 	slotsInUse   = "mavera.gateway.slots_in_use"  // Gauge of slots; family.
 	slotsWaiting = "mavera.gateway.slots_waiting" // Gauge of calls; family.
+
+	// The jobs that are watched, of all keys.
+	watches     = "mavera.gateway.watches"      // Gauge of streams; family.
+	watchedJobs = "mavera.gateway.watched_jobs" // Gauge of jobs; family.
+	watchPolls  = "mavera.gateway.watch_polls"  // Counter; family, result.
 )
 
 // Attributes of the gateway's instruments. Every one has a bounded set of
@@ -63,8 +68,8 @@ const (
 	OutcomeKey = attribute.Key("outcome")
 	// ReasonKey is why an attempt was repeated: one of the values of OutcomeKey.
 	ReasonKey = attribute.Key("reason")
-	// ResultKey is what a look-up of a billed create came to: found, none, several or
-	// failed.
+	// ResultKey is what a look-up of a billed create came to (found, none, several or
+	// failed), or what a poll of a watched job brought (changed, unchanged or failed).
 	ResultKey = attribute.Key("result")
 	// ClassKey is the priority of a call: interactive, batch or poll.
 	ClassKey = attribute.Key("class")
