@@ -12,6 +12,7 @@ import (
 
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
@@ -43,6 +44,10 @@ type call struct {
 	key       secret.Key
 	ownKey    bool // the key is the caller's
 
+	trail     *tracing.Trail // notes for the trace
+	model     string         // that the caller asks for, where something is generated
+	generated generated      // what the answer says of it
+
 	report     mavera.Report // of the last attempt
 	outcome    string        // of the last attempt; see outcomeOf
 	attempts   int
@@ -72,6 +77,9 @@ func (r record) begin(ctx context.Context, method string) context.Context {
 		c.rpc = c.plan.RPC
 	}
 	c.requestID = requestID(ctx)
+	if caller, ok := ctx.Value(callKey{}).(*call); ok {
+		c.trail = caller.trail // a call that is made for another is told with it
+	}
 	return context.WithValue(ctx, callKey{}, c)
 }
 

@@ -15,9 +15,10 @@ import (
 
 // handler serves the unary RPCs of all plans.
 type handler struct {
-	options Options
-	chain   []interceptor
-	logged  onceLog
+	options    Options
+	generative map[*transcode.Plan]*generative // of the RPCs that generate
+	chain      []interceptor
+	logged     onceLog
 }
 
 // register adds the plans' services to the server. The descriptions of services
@@ -67,8 +68,9 @@ func (h *handler) serve(ctx context.Context, c *call) (any, error) {
 		return nil, err
 	}
 	c.credits, c.hasCredits = answer.Credits, answer.HasCredits
+	c.generated = h.generative[c.plan].read(answer.Wire)
 	if answer.HasCredits {
-		h.options.Observer.AddCredits(ctx, c.plan.Family, answer.Credits)
+		h.options.Observer.AddCredits(ctx, c.plan.Family, c.caller, answer.Credits)
 	}
 	h.observe(ctx, c, answer.Losses)
 	return answer, nil

@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/test/bufconn"
@@ -230,13 +231,18 @@ func (c *tally) AddBudgetRefusal(_ context.Context, family string)         { c.d
 func (c *tally) AddTransition(_ context.Context, family, _, to string)     { c.decide(family, to) }
 func (c *tally) RecordWait(context.Context, string, string, time.Duration) {}
 
+func (c *tally) RecordCall(context.Context, string, codes.Code, time.Duration)             {}
+func (c *tally) RecordAttempt(context.Context, string, string, int, string, time.Duration) {}
+func (c *tally) RecordGeneration(context.Context, string, string, string, time.Duration)   {}
+func (c *tally) RecordTokens(context.Context, string, string, int64, int64)                {}
+
 func (c *tally) AddUnmodelledField(_ context.Context, rpc, field, kind string, count int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.fields[rpc+" "+field+" "+kind] += count
 }
 
-func (c *tally) AddCredits(_ context.Context, family string, credits float64) {
+func (c *tally) AddCredits(_ context.Context, family, _ string, credits float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.credits[family] += credits

@@ -9,6 +9,7 @@ import (
 
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
@@ -28,6 +29,8 @@ type resilient struct {
 	keys     *resilience.Registry[secret.Key, *keyState]
 	families *resilience.Registry[familyKey, *familyState]
 	jobs     jobSlots
+
+	generative map[*transcode.Plan]*generative // of the RPCs that generate
 }
 
 type keyState struct {
@@ -45,10 +48,11 @@ type familyState struct {
 	slots   *resilience.Bulkhead // nil where nothing is capped
 }
 
-func newResilient(options Options, policies Policies) *resilient {
+func newResilient(options Options, policies Policies, generative map[*transcode.Plan]*generative) *resilient {
 	return &resilient{
-		options:  options,
-		policies: policies,
+		options:    options,
+		policies:   policies,
+		generative: generative,
 		keys: resilience.NewRegistry(maxKeys, func(secret.Key) *keyState {
 			return &keyState{
 				limiter: resilience.NewLimiter(resilience.NewWindow(policies.Window), policies.Queue),
@@ -77,13 +81,14 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	family := r.families.Use(familyKey{key: c.key, family: c.plan.Family})
 	defer family.Release()
 
+	op := r.operation(ctx, c)
 	call := &resilience.Call{
 		Policy:  r.policies.Of(c.plan.Family),
 		Timeout: c.plan.AttemptTimeout, TimeoutCause: mavera.ErrAttemptTimeout,
 		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: resent(ctx),
 		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
 		Random: rand.Float64,
-		Watch:  watcher{r.options, c},
+		Watch:  &watcher{options: r.options, call: c, exchange: op.exchange},
 	}
 	if c.plan.Capped {
 		call.Slots = family.Value.slots
@@ -96,8 +101,11 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	})
 	c.waited = waited
 	if err != nil {
-		return nil, e.failure(ctx, err)
+		err = e.failure(ctx, err)
+		op.end(ctx, err)
+		return nil, err
 	}
+	op.end(ctx, nil)
 	return e.out, nil
 }
 

@@ -69,17 +69,23 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return err
 	}
+	recorder, handlers := observed.Tracing(cfg.PropagateTraceUpstream)
+	toMavera := mavera.Options{
+		BaseURL:        cfg.BaseURL,
+		MaxAnswerBytes: int64(cfg.MaxAnswerBytes),
+		UserAgent:      "mavera-gateway/" + version(),
+		Transport:      mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
+	}
+	if cfg.PropagateTraceUpstream {
+		toMavera.Propagator = observed.Propagator
+	}
 	gateway, err := server.New(server.Options{
-		Client: mavera.NewClient(mavera.Options{
-			BaseURL:        cfg.BaseURL,
-			MaxAnswerBytes: int64(cfg.MaxAnswerBytes),
-			UserAgent:      "mavera-gateway/" + version(),
-			Transport:      mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
-		}),
+		Client: mavera.NewClient(toMavera),
 		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
 		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
 		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,
+		Tracing: recorder, StatsHandlers: handlers,
 	})
 	if err != nil {
 		return fmt.Errorf("make server: %w", err)

@@ -18,6 +18,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
+
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 )
@@ -37,6 +40,9 @@ type Options struct {
 	MaxAnswerBytes int64
 	// UserAgent names the gateway to Mavera. Default "mavera-gateway".
 	UserAgent string
+	// Propagator writes the trace context of an attempt's context into the request.
+	// Default: none is sent.
+	Propagator propagation.TextMapPropagator
 	// Transport makes the exchanges. Default [NewTransport] with its defaults.
 	Transport http.RoundTripper
 }
@@ -73,6 +79,7 @@ type Client struct {
 	transport http.RoundTripper
 	maxAnswer int64
 	userAgent string
+	traces    propagation.TextMapPropagator
 	screen    screen
 	buffers   sync.Pool // of *bytes.Buffer, empty
 }
@@ -82,6 +89,7 @@ func NewClient(options Options) *Client {
 	c := &Client{
 		base:      *options.BaseURL,
 		transport: options.Transport,
+		traces:    options.Propagator,
 		maxAnswer: options.MaxAnswerBytes,
 		userAgent: cmp.Or(options.UserAgent, "mavera-gateway"),
 		screen:    newScreen(),
@@ -94,6 +102,9 @@ func NewClient(options Options) *Client {
 	}
 	return c
 }
+
+// BaseURL is where the API is.
+func (c *Client) BaseURL() *url.URL { return &c.base }
 
 // A Call is one request of one RPC, ready to be sent any number of times.
 type Call struct {
@@ -188,6 +199,10 @@ func (c *Client) send(ctx context.Context, call Call, sends *atomic.Int32) (*htt
 		},
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
+	if c.traces != nil {
+		// Baggage is between our callers and us.
+		c.traces.Inject(baggage.ContextWithoutBaggage(ctx), propagation.HeaderCarrier(request.Header))
+	}
 	if body := call.Request.Body; body != nil {
 		request.Header["Content-Type"] = []string{"application/json"}
 		request.ContentLength = int64(len(body))

@@ -20,6 +20,8 @@ type Instruments struct {
 	budgetRefusals   metric.Int64Counter
 	transitions      metric.Int64Counter
 	wait             metric.Float64Histogram
+	calls            *callInstruments
+	callers          *labels
 }
 
 // NewInstruments makes the instruments of a provider.
@@ -43,9 +45,11 @@ func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 		metric.WithDescription("How long an attempt waited for its slot and its place in the rate limit window, whatever came of the wait."),
 		// From what nobody notices to beyond the window of 60 s and the usual total of 120 s.
 		metric.WithExplicitBucketBoundaries(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300))
-	if err := errors.Join(errs[:]...); err != nil {
+	calls, err := newCallInstruments(meter)
+	if err := errors.Join(append(errs[:], err)...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
+	i.calls, i.callers = calls, newLabels(maxCallers)
 	return &i, nil
 }
 
@@ -56,10 +60,11 @@ func (i *Instruments) AddUnmodelledField(ctx context.Context, rpc, field, kind s
 }
 
 // AddCredits counts the credits that an answer reports as used; a number below
-// zero is ignored, because a counter never falls.
-func (i *Instruments) AddCredits(ctx context.Context, family string, credits float64) {
+// zero is ignored, because a counter never falls. The first hundred callers are told
+// apart.
+func (i *Instruments) AddCredits(ctx context.Context, family, caller string, credits float64) {
 	if credits >= 0 {
-		i.creditsUsed.Add(ctx, credits, metric.WithAttributes(FamilyKey.String(family)))
+		i.creditsUsed.Add(ctx, credits, metric.WithAttributes(FamilyKey.String(family), CallerKey.String(i.callers.of(caller, true))))
 	}
 }
 

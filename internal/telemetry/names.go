@@ -13,7 +13,7 @@ const ScopeName = "github.com/mavera-gateway/mavera-gateway"
 const (
 	// What answers bring.
 	unmodelledFields = "mavera.gateway.unmodelled_fields" // Counter of fields; rpc, field, kind.
-	creditsUsed      = "mavera.gateway.credits_used"      // Counter of credits; family.
+	creditsUsed      = "mavera.gateway.credits_used"      // Counter of credits; family, caller.
 
 	// Attempts and their repeats.
 	upstreamAttempts = "mavera.gateway.upstream_attempts"     // Counter; family, outcome.
@@ -39,10 +39,13 @@ const (
 	slots        = "mavera.gateway.slots"         // Gauge of slots; family.
 	slotsInUse   = "mavera.gateway.slots_in_use"  // Gauge of slots; family.
 	slotsWaiting = "mavera.gateway.slots_waiting" // Gauge of calls; family.
+
+	// Traces, where they are exported.
+	droppedSpans = "mavera.gateway.dropped_spans" // Counter of spans; reason.
 )
 
 // Attributes of the gateway's instruments. Every one has a bounded set of
-// values; a prompt, an id, a key or a caller's name never becomes one.
+// values; a prompt, an id or a key never becomes one.
 const (
 	// RPCKey is the full method, such as mavera.v1.PersonasService/GetPersona:
 	// one value per RPC of the API.
@@ -60,10 +63,14 @@ const (
 	// OutcomeKey is what came of an attempt: ok, http_<status> for the statuses that
 	// Mavera or proxies are known to answer with, or the name of what went wrong.
 	OutcomeKey = attribute.Key("outcome")
-	// ReasonKey is why an attempt was repeated: one of the values of OutcomeKey.
+	// ReasonKey is why an attempt was repeated, one of the values of OutcomeKey, or why
+	// a span was dropped.
 	ReasonKey = attribute.Key("reason")
 	// ClassKey is the priority of a call: interactive, batch or poll.
 	ClassKey = attribute.Key("class")
+	// CallerKey is who calls: the names of the first hundred callers, _OTHER for those
+	// that come later.
+	CallerKey = attribute.Key("caller")
 	// FromKey and ToKey are states of a breaker: closed, half-open or open.
 	FromKey = attribute.Key("from")
 	ToKey   = attribute.Key("to")

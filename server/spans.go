@@ -1,0 +1,235 @@
+package server
+
+import (
+	"context"
+	"errors"
+	"strconv"
+	"time"
+
+	"go.opentelemetry.io/otel/attribute"
+	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
+	"go.opentelemetry.io/otel/trace"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/peer"
+	"google.golang.org/grpc/status"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
+)
+
+// Attributes of spans. Those of gen_ai are of the semantic conventions for GenAI, which
+// live apart from the others.
+const (
+	requestIDAttr = attribute.Key("mavera.request_id")
+	callerAttr    = attribute.Key("mavera.caller")
+	familyAttr    = attribute.Key("mavera.family")
+	classAttr     = attribute.Key("mavera.priority")
+	creditsAttr   = attribute.Key("mavera.credits.used")
+	reasonAttr    = attribute.Key("mavera.reason")
+	delayAttr     = attribute.Key("mavera.delay") // seconds
+	fromAttr      = attribute.Key("mavera.breaker.from")
+	toAttr        = attribute.Key("mavera.breaker.to")
+
+	genOperation     = attribute.Key("gen_ai.operation.name")
+	genProvider      = attribute.Key("gen_ai.provider.name")
+	genAgent         = attribute.Key("gen_ai.agent.name")
+	genRequestModel  = attribute.Key("gen_ai.request.model")
+	genResponseModel = attribute.Key("gen_ai.response.model")
+	genResponseID    = attribute.Key("gen_ai.response.id")
+	genInputTokens   = attribute.Key("gen_ai.usage.input_tokens")
+	genOutputTokens  = attribute.Key("gen_ai.usage.output_tokens")
+
+	providerName = "mavera"
+)
+
+// spans measures every call and keeps the notes for its trace.
+type spans struct{ options Options }
+
+func (s spans) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+	c := callOf(ctx)
+	c.trail = s.options.Tracing.Begin(ctx)
+	out, err := next(ctx, in)
+	s.end(ctx, c, info.FullMethod, err)
+	return out, err
+}
+
+func (s spans) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+	c := callOf(stream.Context())
+	c.trail = s.options.Tracing.Begin(stream.Context())
+	err := next(srv, stream)
+	s.end(stream.Context(), c, info.FullMethod, err)
+	return err
+}
+
+// end measures the call, and says on the server span whose call it is.
+func (s spans) end(ctx context.Context, c *call, method string, err error) {
+	method = method[1:]
+	s.options.Observer.RecordCall(ctx, method, status.Code(err), time.Since(c.start))
+	switch {
+	case c.trail == nil:
+	case c.trail.Recording():
+		trace.SpanFromContext(ctx).SetAttributes(c.identity()...)
+	case err != nil:
+		incoming, _ := metadata.FromIncomingContext(ctx)
+		rpc := tracing.RPC{Method: method, Begin: c.start, Status: status.Convert(err), Incoming: carrier(incoming), Attributes: c.identity()}
+		if p, ok := peer.FromContext(ctx); ok {
+			rpc.Local = p.LocalAddr
+		}
+		c.trail.End(rpc)
+	}
+}
+
+// carrier reads a trace context from metadata.
+type carrier metadata.MD
+
+// Get returns the first value of a key.
+func (c carrier) Get(key string) string {
+	if values := metadata.MD(c).Get(key); len(values) > 0 {
+		return values[0]
+	}
+	return ""
+}
+
+// Set sets a key.
+func (c carrier) Set(key, value string) { metadata.MD(c).Set(key, value) }
+
+// Keys returns all keys.
+func (c carrier) Keys() []string {
+	keys := make([]string, 0, len(c))
+	for key := range c {
+		keys = append(keys, key)
+	}
+	return keys
+}
+
+// identity says whose call it is.
+func (c *call) identity() []attribute.KeyValue {
+	attributes := []attribute.KeyValue{tracing.Text(requestIDAttr, c.requestID)}
+	if c.caller != "" {
+		attributes = append(attributes, tracing.Text(callerAttr, c.caller))
+	}
+	return attributes
+}
+
+// An operation is a call to Mavera as its span and the metrics of GenAI show it.
+type operation struct {
+	observer   Observer
+	call       *call
+	client     *mavera.Client
+	generative *generative // nil where nothing is generated
+	exchange   *tracing.Exchange
+	begin      time.Time
+}
+
+// operation begins the notes of a call to Mavera.
+func (r *resilient) operation(ctx context.Context, c *call) *operation {
+	o := &operation{observer: r.options.Observer, call: c, client: r.options.Client, generative: r.generative[c.plan]}
+	if o.generative != nil {
+		o.begin = time.Now()
+	}
+	if c.trail == nil {
+		c.trail = r.options.Tracing.Begin(ctx) // the gateway calls of its own accord
+	}
+	o.exchange = c.trail.Exchange(o)
+	return o
+}
+
+// end ends the notes.
+func (o *operation) end(ctx context.Context, err error) {
+	failure := (*mavera.Failure)(nil)
+	reason := ""
+	if errors.As(err, &failure) {
+		reason = failureReason(failure)
+		if failure.Domain == mavera.GatewayDomain {
+			o.exchange.Event("mavera.refused", reasonAttr.String(failure.Reason), delayAttr.Float64(failure.Delay.Seconds()))
+		}
+	} else if err != nil {
+		reason = "other"
+	}
+	o.exchange.End(reason)
+	if o.generative != nil {
+		name, got := o.generative.operation, o.call.generated
+		o.observer.RecordGeneration(ctx, name, o.call.model, reason, time.Since(o.begin))
+		if err == nil {
+			o.observer.RecordTokens(ctx, name, o.call.model, got.input, got.output)
+		}
+	}
+}
+
+// failureReason is why a call failed, of a bounded set: Mavera can invent codes.
+func failureReason(f *mavera.Failure) string {
+	switch {
+	case f.By(mavera.CallerLeft):
+		return "" // nobody's failure
+	case f.Domain == mavera.GatewayDomain || f.HTTPStatus == 0:
+		return f.Reason
+	default:
+		return strconv.Itoa(f.HTTPStatus)
+	}
+}
+
+// Operation describes the span over all attempts.
+func (o *operation) Operation() (name string, kind trace.SpanKind, attributes []attribute.KeyValue) {
+	c := o.call
+	attributes = append(c.identity(), familyAttr.String(c.plan.Family), classAttr.String(c.class.String()))
+	if c.hasCredits {
+		attributes = append(attributes, creditsAttr.Float64(c.credits))
+	}
+	g := o.generative
+	if g == nil {
+		return c.plan.RPC, trace.SpanKindInternal, attributes
+	}
+	attributes = append(attributes, genOperation.String(g.operation), genProvider.String(providerName))
+	name = g.operation
+	switch {
+	case c.model != "":
+		model := tracing.Text(genRequestModel, c.model)
+		attributes = append(attributes, model)
+		name += " " + model.Value.AsString()
+	case c.plan.Family == MaveFamily:
+		attributes = append(attributes, genAgent.String(MaveFamily))
+		name += " " + MaveFamily
+	}
+	return name, trace.SpanKindClient, append(attributes, c.generated.attributes()...)
+}
+
+func (g generated) attributes() []attribute.KeyValue {
+	var attributes []attribute.KeyValue
+	if g.id != "" {
+		attributes = append(attributes, tracing.Text(genResponseID, g.id))
+	}
+	if g.model != "" {
+		attributes = append(attributes, tracing.Text(genResponseModel, g.model))
+	}
+	if g.input > 0 {
+		attributes = append(attributes, genInputTokens.Int64(g.input))
+	}
+	if g.output > 0 {
+		attributes = append(attributes, genOutputTokens.Int64(g.output))
+	}
+	return attributes
+}
+
+// Request describes the span of an attempt.
+func (o *operation) Request() (name string, attributes []attribute.KeyValue) {
+	plan, base := o.call.plan, o.client.BaseURL()
+	return plan.HTTPMethod + " " + plan.Route, []attribute.KeyValue{
+		semconv.HTTPRequestMethodKey.String(plan.HTTPMethod),
+		semconv.URLFull(tracing.URL(base, o.call.request.Target)),
+		semconv.URLTemplate(plan.Route),
+		semconv.ServerAddress(base.Hostname()),
+		semconv.ServerPort(portOf(base.Scheme, base.Port())),
+	}
+}
+
+// portOf is the port of an address, that of its scheme where it names none.
+func portOf(scheme, port string) int {
+	if n, err := strconv.Atoi(port); err == nil {
+		return n
+	}
+	if scheme == "http" {
+		return 80
+	}
+	return 443
+}
