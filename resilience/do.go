@@ -17,8 +17,8 @@ import (
 type Call struct {
 	// Policy has the numbers.
 	Policy Policy
-	// Timeout bounds one attempt, from when it may be sent. TimeoutCause is the cause
-	// that its context gets.
+	// Timeout bounds one attempt, from when it may be sent; 0 leaves that to the attempt.
+	// TimeoutCause is the cause that its context gets.
 	Timeout      time.Duration
 	TimeoutCause error
 
@@ -38,6 +38,16 @@ type Call struct {
 	Random func() float64
 	// Watch is told of what is decided; nil for nobody.
 	Watch Watcher
+
+	underway underway
+}
+
+// underway is the attempt that is being made.
+type underway struct {
+	ticket  Ticket
+	sentAt  time.Time
+	learnt  bool // the limiter knows what the answer says of the rate
+	settled bool // the ticket is given back
 }
 
 // A Watcher counts and logs decisions. Its methods must not block.
@@ -186,23 +196,38 @@ func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, wait
 	// An attempt of which nothing else is known has gone out, and says nothing of the
 	// upstream: so it stands should it panic.
 	outcome.Sends = 1
-	defer func() { c.done(ticket, outcome.Result) }()
+	c.underway = underway{ticket: ticket}
+	defer func() { c.settle(outcome.Result) }()
 	if refused != nil {
 		return outcome, waited, refused
 	}
-	sentAt := time.Now()
-	defer func() { c.learn(sentAt, &outcome) }()
-	within, cancel := context.WithTimeoutCause(ctx, c.Timeout, c.TimeoutCause)
-	defer cancel()
+	c.underway.sentAt = time.Now()
+	defer func() { c.learn(&outcome) }()
+	if c.Timeout > 0 {
+		within, cancel := context.WithTimeoutCause(ctx, c.Timeout, c.TimeoutCause)
+		defer cancel()
+		ctx = within
+	}
 	if c.Watch == nil {
-		outcome = attempt(within, lease)
+		outcome = attempt(ctx, lease)
 		return outcome, waited, nil
 	}
-	within = c.Watch.Attempting(within)
-	outcome = attempt(within, lease)
-	c.Watch.Attempted(within, outcome)
+	ctx = c.Watch.Attempting(ctx)
+	outcome = attempt(ctx, lease)
+	c.Watch.Attempted(ctx, outcome)
 	return outcome, waited, nil
 }
+
+// Answered is for an attempt whose answer goes on for long after its head: others wait
+// for what the head says of the rate, and need not wait for the end. Of the attempt's
+// outcome Sends and Headers count no more then.
+func (c *Call) Answered(sends int, headers Headers) {
+	c.learn(&Outcome{Sends: sends, Headers: headers})
+}
+
+// Healthy is for such an attempt too: the breaker learns of its success, and of the
+// attempt's outcome Result counts no more.
+func (c *Call) Healthy() { c.settle(Success) }
 
 // admit takes a ticket of the breaker and a place in the window, which are both to be
 // settled, or none of them but for a ticket of a caller who left. The ticket is taken at
@@ -249,9 +274,13 @@ func (c *Call) ask() (Ticket, error) {
 	return ticket, nil
 }
 
-// done gives the ticket back; the zero ticket is none.
-func (c *Call) done(ticket Ticket, result Result) {
-	if change := c.Breaker.Done(time.Now(), ticket, result); change.Happened() && c.Watch != nil {
+// settle gives the ticket back, once; the zero ticket is none.
+func (c *Call) settle(result Result) {
+	if c.underway.settled {
+		return
+	}
+	c.underway.settled = true
+	if change := c.Breaker.Done(time.Now(), c.underway.ticket, result); change.Happened() && c.Watch != nil {
 		c.Watch.Changed(change)
 	}
 }
@@ -262,14 +291,18 @@ func (c *Call) tell(slot, place time.Duration) {
 	}
 }
 
-// learn tells the limiter what the answer says, and what went out beyond the one
-// place that was taken.
-func (c *Call) learn(sentAt time.Time, o *Outcome) {
+// learn tells the limiter, once, what the answer says, and what went out beyond the
+// one place that was taken.
+func (c *Call) learn(o *Outcome) {
+	if c.underway.learnt {
+		return
+	}
+	c.underway.learnt = true
 	for range o.Sends - 1 {
 		c.Limiter.Charge()
 	}
 	o.Headers.Unsent = o.Sends == 0
-	c.Limiter.Learn(sentAt, o.Headers)
+	c.Limiter.Learn(c.underway.sentAt, o.Headers)
 	if !o.Throttled || !o.HasRetryAfter {
 		return
 	}

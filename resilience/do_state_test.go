@@ -124,6 +124,55 @@ func TestDoBreaker(t *testing.T) {
 	})
 }
 
+// TestDoLongAnswer lets an answer go on for an hour after its head: others learn of
+// the rate, and the breaker of the probe's success, long before its end, and the end
+// changes neither.
+func TestDoLongAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newStage(func(p *Policy) { p.Attempts = 1 })
+		fail := func(times int) {
+			for range times {
+				s.script = []reply{{0, unavailable}}
+				_, _ = s.call(t.Context())
+			}
+		}
+		fail(s.policy.Breaker.Failures)
+		time.Sleep(s.policy.Breaker.Cooldown)
+		call := &Call{
+			Policy: s.policy, TimeoutCause: errTimeout, Family: "personas", Budget: s.budget, Breaker: s.breaker,
+			Limiter: s.limiter, Random: func() float64 { return 0.5 },
+		}
+		_, err := Do(t.Context(), call, func(ctx context.Context, _ *Lease) Outcome {
+			if state, _, _ := s.breaker.Check(time.Now()); state != HalfOpen {
+				t.Errorf("during the probe the breaker is %s", state)
+			}
+			call.Answered(2, Headers{Limit: 30, HasLimit: true, Remaining: 20, HasRemaining: true, Reset: time.Now().Add(time.Minute)})
+			call.Healthy()
+			if state, _, _ := s.breaker.Check(time.Now()); state != Closed {
+				t.Errorf("after the probe's first event the breaker is %s", state)
+			}
+			if got := s.limiter.Usage(); got.Limit != 30 {
+				t.Errorf("after the head the limit is %d", got.Limit)
+			}
+			time.Sleep(time.Hour)
+			if ctx.Err() != nil {
+				t.Errorf("the attempt was ended: %v", context.Cause(ctx))
+			}
+			return Outcome{Err: errUpstream, Result: Failure, Sends: 1, Headers: Headers{Limit: 60, HasLimit: true}}
+		})
+		if !errors.Is(err, errUpstream) {
+			t.Errorf("got %v", err)
+		}
+		if got := s.limiter.Usage(); got.Limit != 30 {
+			t.Errorf("in the end the limit is %d", got.Limit)
+		}
+		fail(s.policy.Breaker.Failures - 1)
+		if state, _, _ := s.breaker.Check(time.Now()); state != Closed {
+			t.Error("the end was counted as a failure")
+		}
+	})
+}
+
 // TestDoQueuedBreaker has calls in the queue of the window while the breaker opens,
 // and while it is half-open: they are asked when they leave it.
 func TestDoQueuedBreaker(t *testing.T) {

@@ -43,6 +43,7 @@ type call struct {
 	class     resilience.Class
 	key       secret.Key
 	ownKey    bool // the key is the caller's
+	loop      *resilience.Call
 
 	trail     *tracing.Trail // notes for the trace
 	model     string         // that the caller asks for, where something is generated
@@ -51,6 +52,7 @@ type call struct {
 	report     mavera.Report // of the last attempt
 	outcome    string        // of the last attempt; see outcomeOf
 	attempts   int
+	events     int // messages that went to the caller of a stream
 	waited     time.Duration
 	httpStatus int
 	credits    float64
@@ -120,7 +122,7 @@ func visible(s string, limit int) bool {
 // facts are what a status says of the call.
 func (c *call) facts() mavera.Facts {
 	facts := mavera.Facts{
-		RPC: c.rpc, RequestID: c.requestID, Attempts: c.attempts, Waited: c.waited,
+		RPC: c.rpc, RequestID: c.requestID, Attempts: c.attempts, Events: c.events, Waited: c.waited,
 		Spread: rand.Float64(), //nolint:gosec // spreads callers, guards nothing
 	}
 	if c.plan != nil {
@@ -140,6 +142,9 @@ func (c *call) attrs() []slog.Attr {
 		attrs = append(attrs, slog.String("caller", c.caller))
 	}
 	attrs = append(attrs, slog.Int("attempts", c.attempts), slog.Int64("waited_ms", c.waited.Milliseconds()))
+	if c.plan != nil && (c.plan.Kind == transcode.Events || c.plan.Kind == transcode.Watch) {
+		attrs = append(attrs, slog.Int("events", c.events))
+	}
 	if c.httpStatus != 0 {
 		attrs = append(attrs, slog.Int("http_status", c.httpStatus))
 	}

@@ -29,7 +29,7 @@ func (s *Server) chain() []interceptor {
 	}
 }
 
-// stream wrappers replace the context of a stream.
+// A streamWithContext is a stream in another context.
 type streamWithContext struct {
 	grpc.ServerStream
 	ctx context.Context //nolint:containedctx // the interface asks for it
@@ -40,12 +40,17 @@ func (s streamWithContext) Context() context.Context { return s.ctx }
 // intercept is the chain for the services that grpc-go brings.
 func intercept(chain []interceptor) []grpc.ServerOption {
 	var unary []grpc.UnaryServerInterceptor
-	var stream []grpc.StreamServerInterceptor
 	for _, i := range chain {
 		unary = append(unary, i.unary)
-		stream = append(stream, i.stream)
 	}
-	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(unary...), grpc.ChainStreamInterceptor(stream...)}
+	// grpc-go has all streams intercepted, and has no way to leave some out.
+	ours := func(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+		if _, composed := srv.(*handler); composed {
+			return next(srv, stream)
+		}
+		return composeStream(chain, info, next)(srv, stream)
+	}
+	return []grpc.ServerOption{grpc.ChainUnaryInterceptor(unary...), grpc.StreamInterceptor(ours)}
 }
 
 // compose is the chain for an RPC of ours, put together once: grpc-go puts its own
@@ -58,10 +63,35 @@ func compose(chain []interceptor, info *grpc.UnaryServerInfo, serve grpc.UnaryHa
 	return serve
 }
 
+// composeStream is compose for an RPC that streams.
+func composeStream(chain []interceptor, info *grpc.StreamServerInfo, serve grpc.StreamHandler) grpc.StreamHandler {
+	for _, i := range slices.Backward(chain) {
+		next := serve
+		serve = func(srv any, stream grpc.ServerStream) error { return i.stream(srv, stream, info, next) }
+	}
+	return serve
+}
+
 func (r record) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	return next(r.begin(ctx, info.FullMethod), in)
 }
 
 func (r record) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	return next(srv, streamWithContext{stream, r.begin(stream.Context(), info.FullMethod)})
+	ctx := r.begin(stream.Context(), info.FullMethod)
+	return next(srv, recorded{streamWithContext{stream, ctx}, callOf(ctx)})
+}
+
+// A recorded stream counts the messages that went to the caller.
+type recorded struct {
+	streamWithContext
+
+	call *call
+}
+
+func (s recorded) SendMsg(message any) error {
+	err := s.ServerStream.SendMsg(message)
+	if err == nil {
+		s.call.events++
+	}
+	return err //nolint:wrapcheck // grpc-go's status
 }

@@ -53,6 +53,9 @@ func (e *exchange) attempt(ctx context.Context, in any, next grpc.UnaryHandler) 
 	if o.Throttled && !o.HasRetryAfter {
 		o.RetryAfter, o.HasRetryAfter = failure.Delay, true
 	}
+	if c.plan.Kind == transcode.Events && c.events > 0 { // the caller has part of the answer, and a repeat would give another
+		o.Repeat, o.Unknown, failure.Retryable = false, false, false
+	}
 	switch {
 	case left(failure):
 		o.Repeat, o.Result = false, e.leaving(ctx, failure, begin)

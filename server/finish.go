@@ -47,8 +47,8 @@ func (c *call) end(err error) (metadata.MD, error) {
 	}
 	failure := (*mavera.Failure)(nil)
 	if !errors.As(err, &failure) {
-		if c.plan == nil {
-			return trailer, err // health, reflection and channelz know their statuses
+		if c.plan == nil || errors.As(err, new(*receiveError)) {
+			return trailer, err // health, reflection, channelz and grpc-go know their statuses
 		}
 		failure = mavera.NewFailure(mavera.Panicked, err)
 	}

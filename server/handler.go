@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"net"
 	"sync"
@@ -13,17 +14,22 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 )
 
-// handler serves the unary RPCs of all plans.
+// handler serves the RPCs of all plans.
 type handler struct {
 	options    Options
 	generative map[*transcode.Plan]*generative // of the RPCs that generate
 	chain      []interceptor
+	streams    map[transcode.Kind]streamer
 	logged     onceLog
 }
 
+// A streamer serves the streams of one kind. The chain has checked and translated the
+// request by then, that of an upload excepted.
+type streamer func(c *call, stream grpc.ServerStream) error
+
 // register adds the plans' services to the server. The descriptions of services
 // that generated code would bring are made here.
-func (h *handler) register(server *grpc.Server, plans []*transcode.Plan) {
+func (h *handler) register(server *grpc.Server, plans []*transcode.Plan) error {
 	services := make(map[string]*grpc.ServiceDesc)
 	var order []string
 	for _, p := range plans {
@@ -33,11 +39,20 @@ func (h *handler) register(server *grpc.Server, plans []*transcode.Plan) {
 			services[p.Service] = desc
 			order = append(order, p.Service)
 		}
-		desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: p.RPC, Handler: h.method(p)})
+		if p.Kind == transcode.Unary {
+			desc.Methods = append(desc.Methods, grpc.MethodDesc{MethodName: p.RPC, Handler: h.method(p)})
+			continue
+		}
+		stream, err := h.stream(p)
+		if err != nil {
+			return err
+		}
+		desc.Streams = append(desc.Streams, stream)
 	}
 	for _, name := range order {
 		server.RegisterService(services[name], h)
 	}
+	return nil
 }
 
 // method adapts one plan to gRPC. The chain has translated the request by the
@@ -52,6 +67,20 @@ func (h *handler) method(p *transcode.Plan) grpc.MethodHandler {
 		}
 		return serve(ctx, in)
 	}
+}
+
+// stream adapts the plan of a stream to gRPC.
+func (h *handler) stream(p *transcode.Plan) (grpc.StreamDesc, error) {
+	serve, ok := h.streams[p.Kind]
+	if !ok {
+		return grpc.StreamDesc{}, fmt.Errorf("rpc %s: nothing serves the kind %s", p.Procedure, p.Kind)
+	}
+	desc := grpc.StreamDesc{StreamName: p.RPC, ServerStreams: p.Kind != transcode.Upload, ClientStreams: p.Kind == transcode.Upload}
+	info := &grpc.StreamServerInfo{FullMethod: p.Procedure, IsServerStream: desc.ServerStreams, IsClientStream: desc.ClientStreams}
+	desc.Handler = composeStream(h.chain, info, func(_ any, stream grpc.ServerStream) error {
+		return serve(callOf(stream.Context()), stream)
+	})
+	return desc, nil
 }
 
 // serve makes exactly one exchange with Mavera; the loop around it decides when

@@ -2,18 +2,21 @@ package server
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"google.golang.org/grpc"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 )
 
 // limits ends what takes too long. A call without a deadline of its own gets the
 // total timeout of its RPC. At the end of the drain calls are ended while their
-// statuses can still be sent; streams as soon as health watchers have been told, for
-// they would go on for ever and hold up the drain.
+// statuses can still be sent. Streams that end by themselves, those of an exchange,
+// are calls in this; the others would go on for ever and hold up the drain, so they
+// are ended as soon as health watchers have been told.
 type limits struct{ calls, streams *running }
 
 func (l limits) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) { //nolint:contextcheck // withDeadline is the caller's context
@@ -30,15 +33,24 @@ func (l limits) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next
 	return next(ctx, in)
 }
 
-// stream sets no total: a watch has none, and reflection and health live as long as
-// their callers like.
+// stream sets no total: the exchange bounds the silence of a stream, and a watch,
+// reflection and health live as long as their callers like.
 func (l limits) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
 	c := callOf(ctx)
-	l.streams.add(c, cancel)
-	defer l.streams.remove(c)
-	return next(srv, streamWithContext{stream, ctx})
+	running := l.streams
+	ends := c.plan != nil && c.plan.Kind != transcode.Watch
+	if ends {
+		running = l.calls
+	}
+	running.add(c, cancel)
+	defer running.remove(c)
+	err := next(srv, streamWithContext{stream, ctx})
+	if err != nil && !ends && errors.Is(context.Cause(ctx), mavera.ErrShuttingDown) {
+		return mavera.NewFailure(mavera.ShuttingDown, err)
+	}
+	return err
 }
 
 // withDeadline tells of a deadline that is kept by other means. It takes the place of

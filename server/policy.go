@@ -149,7 +149,7 @@ func (p Policies) Table(plans []*transcode.Plan) string {
 		policy := p.Of(plan.Family)
 		fmt.Fprintf(w, "%s\t%s\t%s\t%d\t%s..%s\tto %s\t%s\t%s\t%d, %s..%s\t%s\t%s\n",
 			plan.Family, plan.RPC, repeated(plan, policy), policy.Attempts, policy.Backoff.Base, policy.Backoff.Cap, policy.MaxRetryAfter,
-			plan.AttemptTimeout, plan.TotalTimeout,
+			plan.AttemptTimeout, plan.Total(),
 			policy.Breaker.Failures, policy.Breaker.Cooldown, policy.Breaker.MaxCooldown, policy.SlowDeadline, slots(plan, policy))
 	}
 	_ = w.Flush() // a strings.Builder does not fail

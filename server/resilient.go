@@ -75,6 +75,11 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	if c.plan == nil {
 		return next(ctx, in)
 	}
+	return r.do(ctx, c, in, next)
+}
+
+// do runs an exchange under the policy of the call's RPC: next makes one attempt.
+func (r *resilient) do(ctx context.Context, c *call, in any, next grpc.UnaryHandler) (any, error) {
 	c.key, c.ownKey = identity{r.options}.keyOf(ctx)
 	key := r.keys.Use(c.key)
 	defer key.Release()
@@ -93,6 +98,10 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	if c.plan.Capped {
 		call.Slots = family.Value.slots
 	}
+	if c.plan.Kind == transcode.Events {
+		call.Timeout = 0 // it bounds the time to the first event, which the exchange knows
+	}
+	c.loop = call
 	e := exchange{call: c, slow: call.Policy.SlowDeadline}
 	waited, err := resilience.Do(ctx, call, func(ctx context.Context, lease *resilience.Lease) resilience.Outcome {
 		o := e.attempt(ctx, in, next)
@@ -109,9 +118,17 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	return e.out, nil
 }
 
-// stream passes streams on: none of them is an exchange with Mavera.
+// stream runs the handler of events once per attempt. The other streams are no single
+// exchange: their handlers call do for each that they make.
 func (r *resilient) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	return next(srv, stream)
+	c := callOf(stream.Context())
+	if c.plan == nil || c.plan.Kind != transcode.Events {
+		return next(srv, stream)
+	}
+	_, err := r.do(stream.Context(), c, nil, func(ctx context.Context, _ any) (any, error) {
+		return nil, next(srv, streamWithContext{stream, ctx})
+	})
+	return err
 }
 
 // resent reports whether the call is itself a retry: of a gRPC client (gRFC A6) or

@@ -219,32 +219,47 @@ func TestRefusals(t *testing.T) {
 		calls  int
 	}{
 		{
-			"the breaker is open", []http.HandlerFunc{answering(503)}, []func(context.Context, *harness) (metadata.MD, error){get()}, get(),
+			"the breaker is open",
+			[]http.HandlerFunc{answering(503)},
+			[]func(context.Context, *harness) (metadata.MD, error){get()},
+			get(),
 			policy(func(p *resilience.Policy) { p.Attempts, p.Breaker.Failures = 1, 1 }), 30 * time.Second, 0,
 			"Unavailable CIRCUIT_OPEN gateway.mavera.io attempts=0 waited_ms=0 retryable=true wait=30s", 1,
 		},
 		{
-			"the window is full", nil, []func(context.Context, *harness) (metadata.MD, error){get()}, get(),
+			"the window is full", nil,
+			[]func(context.Context, *harness) (metadata.MD, error){get()},
+			get(),
 			window(1, 1), 60250 * time.Millisecond, 0,
 			"ResourceExhausted RATE_LIMITED_LOCALLY gateway.mavera.io attempts=0 waited_ms=0 retryable=true quota=api_key:gateway wait=1m0.25s", 1,
 		},
 		{
-			"the window is full for batch calls alone", nil, []func(context.Context, *harness) (metadata.MD, error){get("x-priority", "batch")}, get("x-priority", "batch"),
+			"the window is full for batch calls alone", nil,
+			[]func(context.Context, *harness) (metadata.MD, error){get("x-priority", "batch")},
+			get("x-priority", "batch"),
 			window(4, 1), 15 * time.Second, 0,
 			"ResourceExhausted RATE_LIMITED_LOCALLY gateway.mavera.io attempts=0 waited_ms=0 retryable=true quota=api_key:gateway wait=15s", 1,
 		},
 		{
-			"the slots are taken", []http.HandlerFunc{silent}, []func(context.Context, *harness) (metadata.MD, error){mave}, mave,
+			"the slots are taken",
+			[]http.HandlerFunc{silent},
+			[]func(context.Context, *harness) (metadata.MD, error){mave},
+			mave,
 			policy(func(p *resilience.Policy) { p.Caps.Slots = 1 }), 9750 * time.Millisecond, 9750 * time.Millisecond,
 			"ResourceExhausted CONCURRENCY_LIMITED gateway.mavera.io attempts=0 waited_ms=9750 retryable=true quota=api_key:gateway wait=9.75s", 1,
 		},
 		{
-			"the queue for the slots is full", []http.HandlerFunc{silent}, []func(context.Context, *harness) (metadata.MD, error){mave, mave}, mave,
+			"the queue for the slots is full",
+			[]http.HandlerFunc{silent},
+			[]func(context.Context, *harness) (metadata.MD, error){mave, mave},
+			mave,
 			policy(func(p *resilience.Policy) { p.Caps.Slots, p.Caps.Queue = 1, 1 }), time.Second, 0,
 			"ResourceExhausted QUEUE_FULL gateway.mavera.io attempts=0 waited_ms=0 retryable=true quota=api_key:gateway wait=1s", 1,
 		},
 		{
-			"a retry, and no budget for one soon", nil, []func(context.Context, *harness) (metadata.MD, error){get("grpc-previous-rpc-attempts", "1")}, get("x-envoy-attempt-count", "2"),
+			"a retry, and no budget for one soon", nil,
+			[]func(context.Context, *harness) (metadata.MD, error){get("grpc-previous-rpc-attempts", "1")},
+			get("x-envoy-attempt-count", "2"),
 			policy(func(p *resilience.Policy) { p.Budget.Stock = 1 }), 10 * time.Second, 0,
 			"ResourceExhausted RATE_LIMITED_LOCALLY gateway.mavera.io attempts=0 waited_ms=0 retryable=true quota=api_key:gateway wait=10s", 1,
 		},
@@ -467,11 +482,13 @@ func TestRateHeaders(t *testing.T) {
 	}{
 		{"none", nil, resilience.Headers{}},
 		{
-			"all", http.Header{"X-Ratelimit-Limit": {"60"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1772366430"}, "Date": {"Sun, 01 Mar 2026 12:00:00 GMT"}},
+			"all",
+			http.Header{"X-Ratelimit-Limit": {"60"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1772366430"}, "Date": {"Sun, 01 Mar 2026 12:00:00 GMT"}},
 			resilience.Headers{Limit: 60, HasLimit: true, HasRemaining: true, Reset: time.Unix(1772366430, 0), Date: date},
 		},
 		{
-			"words: nonsense, which is counted", http.Header{"X-Ratelimit-Limit": {"many"}, "X-Ratelimit-Remaining": {"few"}, "X-Ratelimit-Reset": {"soon"}, "Date": {"today"}},
+			"words: nonsense, which is counted",
+			http.Header{"X-Ratelimit-Limit": {"many"}, "X-Ratelimit-Remaining": {"few"}, "X-Ratelimit-Reset": {"soon"}, "Date": {"today"}},
 			resilience.Headers{Limit: -1, HasLimit: true, Remaining: -1, HasRemaining: true, Reset: time.Unix(-1, 0)},
 		},
 	} {

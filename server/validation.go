@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/grpc"
@@ -42,8 +43,44 @@ func (v validation) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	return next(ctx, in)
 }
 
+// stream reads the one request of a server stream and replays it to what is below.
+// The messages of an upload are for its handler to judge, as they come.
 func (v validation) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
-	return next(srv, stream)
+	c := callOf(stream.Context())
+	if c.plan == nil || c.plan.Kind == transcode.Upload {
+		return next(srv, stream)
+	}
+	in := c.plan.NewInput()
+	if err := stream.RecvMsg(in); err != nil {
+		return &receiveError{err}
+	}
+	if err := v.check(c, in); err != nil {
+		return err
+	}
+	return next(srv, &replay{ServerStream: stream, request: in})
+}
+
+// A receiveError is why a request could not be read, with grpc-go's own status.
+type receiveError struct{ error }
+
+func (e *receiveError) Unwrap() error { return e.error }
+
+// A replay gives the request that was read already.
+type replay struct {
+	grpc.ServerStream
+
+	request proto.Message
+	done    bool
+}
+
+func (r *replay) RecvMsg(into any) error {
+	message, ok := into.(proto.Message)
+	if r.done || !ok {
+		return io.EOF
+	}
+	r.done = true
+	proto.Merge(message, r.request)
+	return nil
 }
 
 func (v validation) check(c *call, in any) error {

@@ -33,6 +33,8 @@ type Facts struct {
 	RequestID   string
 	// Attempts counts what was sent to Mavera.
 	Attempts int
+	// Events counts what went to the caller of a stream.
+	Events int
 	// Waited is the time spent waiting for permission to send.
 	Waited time.Duration
 	// Spread is a random number in [0,1): it moves the delay of each caller a
@@ -152,6 +154,9 @@ func (f *Failure) metadata(facts Facts) map[string]string {
 		if value != "" {
 			m[key] = value
 		}
+	}
+	if facts.Events > 0 {
+		m["events_delivered"] = strconv.Itoa(facts.Events)
 	}
 	if f.HTTPStatus != 0 {
 		m["http_status"] = strconv.Itoa(f.HTTPStatus)

@@ -15,7 +15,9 @@ import (
 // control serves the control interface. Bodies are JSON; unknown fields are
 // refused. Refusals are 400 with {"error": text}.
 //
-//	POST   /_control/faults        script a fault (Fault; delay as "250ms"); answers {"id"}
+//	POST   /_control/faults        script a fault (Fault; delay as "250ms"); answers {"id"}.
+//	                               A keep-alive before every event of the next stream:
+//	                               {"route": "POST /responses", "inserts": [{"text": ": \n\n"}]}
 //	GET    /_control/faults        the faults that are not used up
 //	DELETE /_control/faults[/{id}] forget all faults, or one
 //	GET    /_control/requests      the journal

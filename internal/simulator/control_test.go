@@ -23,6 +23,7 @@ func TestControl(t *testing.T) {
 		want                     string // A part of the answer.
 	}{
 		{"fault", "POST", "/_control/faults", `{"route":"GET /usage","status":503,"delay":"1ms","headers":{"Retry-After":"1"},"body":"x","cut_after_bytes":5,"sse_cut_after_events":1}`, 200, `{"id":1}`},
+		{"stream fault", "POST", "/_control/faults", `{"route":"POST /responses","sse_error_after_events":3,"sse_end_after_events":9,"omit_done":true,"line_end":"\r\n","inserts":[{"text":": keep-alive\n\n"},{"after_events":2,"text":"event: new\ndata: {}\n\n"}]}`, 200, `{"id":2}`},
 		{"list of faults", "GET", "/_control/faults", "", 200, `"delay":"1ms"`},
 		{"unknown field", "POST", "/_control/faults", `{"route":"*","statsu":503}`, 400, `unknown field \"statsu\"`},
 		{"unknown route", "POST", "/_control/faults", `{"route":"GET /x"}`, 400, `route: \"GET /x\"`},

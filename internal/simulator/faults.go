@@ -6,6 +6,7 @@ import (
 	"io"
 	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -56,10 +57,32 @@ type Fault struct {
 	// SSEFailAfterEvents ends a Responses stream after so many events with
 	// response.failed, and any other with nothing.
 	SSEFailAfterEvents *int `json:"sse_fail_after_events"`
+	// SSEErrorAfterEvents ends a stream after so many events with an error event:
+	// in a Responses stream as OpenAI has it, in a chat stream the API's error body
+	// without a name, else the same body with its type, under the name error.
+	SSEErrorAfterEvents *int `json:"sse_error_after_events"`
+	// SSEEndAfterEvents ends a stream after so many events as if it were complete.
+	SSEEndAfterEvents *int `json:"sse_end_after_events"`
 	// DuplicateEvents sends every event of a stream twice.
 	DuplicateEvents bool `json:"duplicate_events"`
+	// OmitDone leaves out the closing [DONE].
+	OmitDone bool `json:"omit_done"`
+	// LineEnd ends every line of a stream: "\n" (default), "\r\n" or "\r".
+	LineEnd string `json:"line_end"`
+	// Inserts are written into a stream: comments, events of other names, faulty
+	// or huge ones.
+	Inserts []Insert `json:"inserts"`
 
 	released chan struct{} // Closed when the calls that the fault holds are let go.
+}
+
+// Insert is text that is no part of a stream and is written into it, as it is.
+type Insert struct {
+	// AfterEvents is after how many events the text comes. Default: before every
+	// event and at the end.
+	AfterEvents *int `json:"after_events"`
+	// Text is what is written: ": keep-alive\n\n" for a comment.
+	Text string `json:"text"`
 }
 
 // faultList holds the scripted faults in the order they came.
@@ -77,7 +100,7 @@ func (s *Simulator) AddFault(f Fault) (int, error) {
 	if f.Times == 0 {
 		f.Times = 1
 	}
-	f.Headers = maps.Clone(f.Headers)
+	f.Headers, f.Inserts = maps.Clone(f.Headers), slices.Clone(f.Inserts)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.faults.last++
@@ -100,6 +123,10 @@ func (s *Simulator) validFault(f Fault) error {
 		return fmt.Errorf("size: %d is negative", f.Size)
 	case f.Status != 0 && (f.Status < 200 || f.Status > 599):
 		return fmt.Errorf("status: %d is not between 200 and 599", f.Status)
+	case f.LineEnd != "" && f.LineEnd != "\n" && f.LineEnd != "\r\n" && f.LineEnd != "\r":
+		return fmt.Errorf("line_end: %q does not end a line of an event stream", f.LineEnd)
+	case slices.ContainsFunc(f.Inserts, func(in Insert) bool { return in.AfterEvents != nil && *in.AfterEvents < 0 }):
+		return errors.New("inserts: after_events is negative")
 	case f.CloseBefore && f.Hang:
 		return errors.New("close_before and hang exclude each other")
 	}

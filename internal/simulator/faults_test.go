@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -100,6 +101,8 @@ func TestFaultsMatch(t *testing.T) {
 		{simulator.Fault{Route: "GET /nothing"}, `route: "GET /nothing" is neither "*" nor a method and path template of the contract`},
 		{simulator.Fault{Route: "*", Times: -2}, `times: -2 is below -1`},
 		{simulator.Fault{Route: "*", Status: 99}, `status: 99 is not between 200 and 599`},
+		{simulator.Fault{Route: "*", LineEnd: "\n\r"}, `line_end: "\n\r" does not end a line of an event stream`},
+		{simulator.Fault{Route: "*", Inserts: []simulator.Insert{{AfterEvents: new(-1)}}}, `inserts: after_events is negative`},
 		{simulator.Fault{Route: "*", Hang: true, CloseBefore: true}, `close_before and hang exclude each other`},
 	} {
 		if _, err := a.sim.AddFault(bad.fault); err == nil || err.Error() != bad.want {
@@ -243,3 +246,94 @@ func TestStreamFaults(t *testing.T) {
 		t.Errorf("stalled: %q, %v", rest, err)
 	}
 }
+
+// Each script is held against the same stream without a fault: two texts of Mave,
+// its sources, validation and done.
+func TestStreamsInOtherForms(t *testing.T) {
+	a := start(t, simulator.Options{})
+	mave := object{"message": "m", "stream": true}
+	plain := func(path string, body object) string {
+		status, _, text := a.send("POST", path, body)
+		want(t, "status", status, 200)
+		return text
+	}
+	whole := plain("/mave/chat", mave)
+	events := strings.SplitAfter(whole, "\n\n")
+	events = events[:len(events)-1]
+	thread := regexp.MustCompile(`mave_thread_[a-z0-9]+`)
+	for _, tt := range []struct {
+		name  string
+		fault simulator.Fault
+		want  string
+	}{
+		{"CRLF", simulator.Fault{LineEnd: "\r\n"}, strings.ReplaceAll(whole, "\n", "\r\n")},
+		{"CR", simulator.Fault{LineEnd: "\r"}, strings.ReplaceAll(whole, "\n", "\r")},
+		{"a comment in a place", simulator.Fault{Inserts: []simulator.Insert{{AfterEvents: new(1), Text: ": hi\n\n"}}}, events[0] + ": hi\n\n" + strings.Join(events[1:], "")},
+		{"keep-alives everywhere", simulator.Fault{Inserts: []simulator.Insert{{Text: ":\n"}}}, ":\n" + strings.Join(events, ":\n") + ":\n"},
+		{"two inserts", simulator.Fault{Inserts: []simulator.Insert{{AfterEvents: new(0), Text: "\ufeff"}, {AfterEvents: new(0), Text: "event: new\ndata: {}\n\n"}}}, "\ufeffevent: new\ndata: {}\n\n" + whole},
+		{"an insert at the end", simulator.Fault{Inserts: []simulator.Insert{{AfterEvents: new(len(events)), Text: "data: cu"}}}, whole + "data: cu"},
+		{"a huge event", simulator.Fault{Inserts: []simulator.Insert{{AfterEvents: new(0), Text: "data: " + strings.Repeat("x", 5<<20) + "\n\n"}}}, "data: " + strings.Repeat("x", 5<<20) + "\n\n" + whole},
+		{"an early end", simulator.Fault{SSEEndAfterEvents: new(2)}, events[0] + events[1]},
+		{"an error", simulator.Fault{SSEErrorAfterEvents: new(1)}, events[0] + "event: error\n" + `data: {"error":{"code":"internal_error","message":"Something failed on the server.","param":null,"type":"server_error"},"type":"error"}` + "\n\n"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.fault.Route = "POST /mave/chat"
+			a.script(tt.fault)
+			status, got, err := a.try("POST", "/mave/chat", mave)
+			same := func(s string) string { return thread.ReplaceAllString(s, "mave_thread_x") }
+			if status != 200 || err != nil || same(got) != same(tt.want) {
+				t.Errorf("status %d, %v, got %.2000q, want %.2000q", status, err, got, tt.want)
+			}
+		})
+	}
+	for _, tt := range []struct {
+		name, path string
+		body       object
+		fault      simulator.Fault
+		want       string // The last event.
+	}{
+		{
+			"error in responses", "/responses", sample(t, "responses.stream"),
+			simulator.Fault{SSEErrorAfterEvents: new(3)},
+			"event: error\n" + `data: {"code":"internal_error","message":"Something failed on the server.","param":null,"sequence_number":3,"type":"error"}`,
+		},
+		{
+			"error in chat", "/chat/completions", with(sample(t, "create-chat-completion"), object{"stream": true}),
+			simulator.Fault{SSEErrorAfterEvents: new(3)},
+			`data: {"error":{"code":"internal_error","message":"Something failed on the server.","param":null,"type":"server_error"}}`,
+		},
+		{
+			"error at once", "/chat/completions", with(sample(t, "create-chat-completion"), object{"stream": true}),
+			simulator.Fault{SSEErrorAfterEvents: new(0)},
+			`data: {"error":{"code":"internal_error","message":"Something failed on the server.","param":null,"type":"server_error"}}`,
+		},
+		{
+			"error in a generation", "/generations", with(sample(t, "create-generation"), object{"stream": true}),
+			simulator.Fault{SSEErrorAfterEvents: new(1)},
+			"event: error\n" + `data: {"error":{"code":"internal_error","message":"Something failed on the server.","param":null,"type":"server_error"},"type":"error"}`,
+		},
+	} {
+		tt.fault.Route = "POST " + tt.path
+		a.script(tt.fault)
+		got := strings.Split(strings.TrimSuffix(plain(tt.path, tt.body), "\n\n"), "\n\n")
+		if n := *tt.fault.SSEErrorAfterEvents + 1; len(got) != n || got[len(got)-1] != tt.want {
+			t.Errorf("%s: %d events, want %d; the last is %q, want %q", tt.name, len(got), n, got[len(got)-1], tt.want)
+		}
+	}
+	a.script(simulator.Fault{Route: "POST /responses", OmitDone: true})
+	if diff := cmp.Diff("response.completed", last(outline(t, plain("/responses", sample(t, "responses.stream"))))); diff != "" {
+		t.Errorf("without [DONE]: %s", diff)
+	}
+	a.script(simulator.Fault{Route: "POST /mave/chat", OmitDone: true})
+	want(t, "a stream without [DONE] is the same", thread.ReplaceAllString(plain("/mave/chat", mave), "x"), thread.ReplaceAllString(whole, "x"))
+	a.script(simulator.Fault{Route: "POST /mave/chat", SSECutAfterEvents: new(len(events))})
+	if _, text, err := a.try("POST", "/mave/chat", mave); len(text) != len(whole) || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("cut after the last event: %d bytes, want %d; %v", len(text), len(whole), err)
+	}
+	a.script(simulator.Fault{Route: "POST /mave/chat", SSECutAfterEvents: new(0)})
+	if status, text, err := a.try("POST", "/mave/chat", mave); status != 200 || text != "" || !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("cut before the first event: status %d, %q, %v", status, text, err)
+	}
+}
+
+func last(list []string) string { return list[len(list)-1] }

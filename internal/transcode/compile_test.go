@@ -21,6 +21,7 @@ import "google/protobuf/field_mask.proto";
 import "google/protobuf/struct.proto";
 import "google/protobuf/timestamp.proto";
 import "mavera/options/v1/options.proto";
+import "mavera/v1/responses.proto";
 `
 
 // services compiles proto source and returns its services.
@@ -81,6 +82,16 @@ func patch() string {
 	return rpc(`option (google.api.http) = {patch: "/a" body: "*"};`, callOption)
 }
 
+// stream is an RPC that streams, sound but for what is elsewhere.
+func stream(in, out, rule string) string {
+	level := ""
+	if strings.HasPrefix(rule, "get") {
+		level = safeOption
+	}
+	return "service S { rpc R(" + in + ") returns (" + out + ") { option (google.api.http) = {" + rule + "};" + level +
+		`option (mavera.options.v1.call) = {family: "f" attempt_timeout: {seconds: 1}};` + " } }\n"
+}
+
 // list is a sound RPC of a list but for its paging option and what is elsewhere.
 func list(paging string) string {
 	return rpc(`option (google.api.http) = {get: "/a"};`, safeOption,
@@ -92,6 +103,7 @@ func list(paging string) string {
 func TestCompileErrors(t *testing.T) {
 	const (
 		empty    = "message Q {} message A {}\n"
+		lossless = "message A { " + extraField + " }\n"
 		pageable = "message Q { int32 page_size = 1; string page_token = 2; }\n"
 		item     = "message I { string id = 1; }\n"
 	)
@@ -120,7 +132,28 @@ func TestCompileErrors(t *testing.T) {
 		{"a bad path", get("/a/{id=*}") + empty, `rpc bad.v1.S.R: path "/a/{id=*}": segment "{id=*}" is no variable of one segment`},
 		{"a body that is one field", rpc(`option (google.api.http) = {post: "/a" body: "id"};`, callOption) + empty, `rpc bad.v1.S.R: body "id": only "*" or none`},
 		{"GET with a body", rpc(`option (google.api.http) = {get: "/a" body: "*"};`, safeOption, callOption) + empty, "rpc bad.v1.S.R: GET has no body"},
-		{"a stream", "service S { rpc R(Q) returns (stream A); }" + empty, "rpc bad.v1.S.R: streams have no plan"},
+		{
+			"a stream both ways", stream("stream Q", "stream A", `post: "/a" body: "*"`) + empty,
+			"rpc bad.v1.S.R: a stream in both directions has no meaning here",
+		},
+		{"a client stream of a PUT", stream("stream Q", "A", `put: "/a" body: "*"`) + empty, "rpc bad.v1.S.R: a client stream is for a POST, not a PUT"},
+		{"a server stream of a DELETE", stream("Q", "stream A", `delete: "/a"`) + empty, "rpc bad.v1.S.R: a server stream is for a POST or a GET, not a DELETE"},
+		{
+			"a stream with a total timeout", "service S { rpc R(Q) returns (stream A) { " + `option (google.api.http) = {post: "/a" body: "*"};` + callOption + " } }" + empty,
+			"rpc bad.v1.S.R: option (mavera.options.v1.call): a stream has no total_timeout",
+		},
+		{
+			"a stream without a sibling", stream("mavera.v1.CreateResponseRequest", "stream A", `post: "/a" body: "*"`) + lossless,
+			"rpc bad.v1.S.R: streams, but no unary RPC has its route, POST /a",
+		},
+		{
+			"an upload of other messages", stream("stream Q", "A", `post: "/a" body: "*"`) + empty,
+			"rpc bad.v1.S.R: Q is no oneof of a message metadata and bytes chunk",
+		},
+		{
+			"an upload that is not a oneof", stream("stream Q", "A", `post: "/a" body: "*"`) + "message Q { A metadata = 1; bytes chunk = 2; } message A {}",
+			"rpc bad.v1.S.R: Q is no oneof of a message metadata and bytes chunk",
+		},
 		{
 			"every RPC that is wrong", `service S { rpc R(Q) returns (A) { ` + callOption + ` } rpc T(Q) returns (A) { option (google.api.http) = {get: "/a"}; } }` + empty,
 			"rpc bad.v1.S.R: option (google.api.http) is missing\nrpc bad.v1.S.T: option (mavera.options.v1.call) is missing",

@@ -41,6 +41,10 @@ type Plan struct {
 	File string
 	// RPC is the name of the method, "GetPersona".
 	RPC string
+	// Kind is how the messages of the RPC travel.
+	Kind Kind
+	// Sibling is the unary RPC whose route a stream repeats; nil for unary RPCs.
+	Sibling *Plan
 	// HTTPMethod and Route are the upstream route, "GET" and "/personas/{id}".
 	HTTPMethod, Route string
 	// Family is the group of endpoints that share limits.
@@ -51,9 +55,12 @@ type Plan struct {
 	Billed bool
 	// Capped says whether a call takes one of the family's slots.
 	Capped bool
-	// AttemptTimeout bounds one upstream attempt.
+	// AttemptTimeout bounds one upstream attempt: of a unary RPC until the whole
+	// answer is there, of Events until the first event is. Of an upload it bounds the
+	// time without progress.
 	AttemptTimeout time.Duration
-	// TotalTimeout bounds the call when the caller has set no deadline.
+	// TotalTimeout bounds the call when the caller has set no deadline; 0 for streams,
+	// which have none.
 	TotalTimeout time.Duration
 
 	template      template
@@ -81,39 +88,42 @@ func (p *Plan) OutputDescriptor() protoreflect.MessageDescriptor { return p.outp
 // fieldMaskName is the type of update_mask.
 const fieldMaskName = "google.protobuf.FieldMask"
 
-// Compile makes the plans of all unary RPCs of the services, in their order. Every
-// mistake in the protos is reported, each with the RPC and the field it is about.
+// Compile makes the plans of all RPCs of the services, in their order. Every mistake
+// in the protos is reported, each with the RPC and the field it is about.
 func Compile(services ...protoreflect.ServiceDescriptor) ([]*Plan, error) {
 	types := &schemas{
 		messages: make(map[protoreflect.FullName]*message),
 		enums:    make(map[protoreflect.FullName]*enum),
 	}
-	var plans []*Plan
-	var errs []error
-	routes := make(map[string]string)
+	var methods []protoreflect.MethodDescriptor
 	for _, service := range services {
 		for i := range service.Methods().Len() {
-			method := service.Methods().Get(i)
-			p, err := types.plan(method)
-			if err != nil {
-				errs = append(errs, fmt.Errorf("rpc %s: %w", method.FullName(), err))
-				continue
-			}
-			route := p.HTTPMethod + " " + p.template.route()
-			if other, taken := routes[route]; taken {
-				errs = append(errs, fmt.Errorf("rpc %s: has the route of %s, %s %s", method.FullName(), other, p.HTTPMethod, p.Route))
-			}
-			routes[route] = string(method.FullName())
-			plans = append(plans, p)
+			methods = append(methods, service.Methods().Get(i))
 		}
 	}
-	return plans, errors.Join(errs...)
+	plans, errs := make([]*Plan, len(methods)), make([]error, len(methods))
+	known := make(routes)
+	for _, streams := range []bool{false, true} { // a stream repeats the route of a unary RPC
+		for i, method := range methods {
+			if isStream(method) != streams {
+				continue
+			}
+			var err error
+			if plans[i], err = types.plan(method); err == nil {
+				err = known.add(plans[i])
+			}
+			if err != nil {
+				errs[i] = fmt.Errorf("rpc %s: %w", method.FullName(), err)
+			}
+		}
+	}
+	if err := errors.Join(errs...); err != nil {
+		return nil, err
+	}
+	return plans, nil
 }
 
 func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
-	if method.IsStreamingClient() || method.IsStreamingServer() {
-		return nil, errors.New("streams have no plan")
-	}
 	p := &Plan{
 		Service: string(method.Parent().FullName()),
 		File:    method.ParentFile().Path(),
@@ -124,10 +134,10 @@ func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := p.call(method); err != nil {
+	if p.Kind, err = kindOf(method, p.HTTPMethod); err != nil {
 		return nil, err
 	}
-	if p.input, err = s.message(method.Input()); err != nil {
+	if err := p.call(method); err != nil {
 		return nil, err
 	}
 	if p.output, err = s.message(method.Output()); err != nil {
@@ -135,9 +145,6 @@ func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
 	}
 	if p.output.shape != shapeObject && p.output.shape != shapePage {
 		return nil, errors.New("the answer must be an object")
-	}
-	if p.input.shape != shapeObject || p.input.shorthand != nil {
-		return nil, errors.New("the request must be an object")
 	}
 	switch rule.GetBody() {
 	case "":
@@ -149,7 +156,7 @@ func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
 	if p.hasBody && (p.HTTPMethod == http.MethodGet || p.HTTPMethod == http.MethodDelete) {
 		return nil, fmt.Errorf("%s has no body", p.HTTPMethod)
 	}
-	if err := p.assign(); err != nil {
+	if err := s.request(p, method.Input()); err != nil {
 		return nil, err
 	}
 	p.hook = hookOf(p.RPC)
@@ -158,6 +165,22 @@ func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
 		return nil, fmt.Errorf("no Go type for %s: %w", method.Input().FullName(), err)
 	}
 	return p, lossless(p.output, make(map[*message]bool))
+}
+
+// request compiles the request message. That of an upload is no JSON.
+func (s *schemas) request(p *Plan, desc protoreflect.MessageDescriptor) error {
+	if p.Kind == Upload {
+		p.input = &message{desc: desc}
+		return checkUpload(desc)
+	}
+	var err error
+	if p.input, err = s.message(desc); err != nil {
+		return err
+	}
+	if p.input.shape != shapeObject || p.input.shorthand != nil {
+		return errors.New("the request must be an object")
+	}
+	return p.assign()
 }
 
 // lossless reports the first object of an answer that has no place for what the
@@ -213,7 +236,9 @@ func (p *Plan) call(method protoreflect.MethodDescriptor) error {
 		return errors.New("option (mavera.options.v1.call) names no family")
 	case call.GetAttemptTimeout().AsDuration() <= 0:
 		return errors.New("option (mavera.options.v1.call) has no attempt_timeout")
-	case call.GetTotalTimeout().AsDuration() < call.GetAttemptTimeout().AsDuration():
+	case p.Kind != Unary && call.GetTotalTimeout() != nil:
+		return errors.New("option (mavera.options.v1.call): a stream has no total_timeout")
+	case p.Kind == Unary && call.GetTotalTimeout().AsDuration() < call.GetAttemptTimeout().AsDuration():
 		return errors.New("option (mavera.options.v1.call): total_timeout is below attempt_timeout")
 	}
 	p.Family, p.Billed, p.Capped = call.GetFamily(), call.GetBilled(), call.GetCapped()

@@ -56,6 +56,9 @@ func (p *Plan) Request(in protoreflect.ProtoMessage) (*Request, error) {
 	if msg.Descriptor().FullName() != p.input.desc.FullName() {
 		return nil, fmt.Errorf("%s takes %s, not %s", p.RPC, p.input.desc.FullName(), msg.Descriptor().FullName())
 	}
+	if p.Kind == Upload {
+		return nil, fmt.Errorf("%s: an upload is no single request", p.RPC)
+	}
 	var e encoder
 	r := &Request{Method: p.HTTPMethod}
 	path := p.expand(&e, msg, r)
@@ -64,6 +67,9 @@ func (p *Plan) Request(in protoreflect.ProtoMessage) (*Request, error) {
 			return nil, err
 		}
 		r.Body = e.out
+		if p.Kind == Events {
+			r.Body = askStream(r.Body)
+		}
 	}
 	query := p.queryOf(&e, msg)
 	if p.paging != nil {
@@ -189,6 +195,16 @@ func (p *Plan) body(e *encoder, msg protoreflect.Message) error {
 	}
 	e.object(p.input, w, p.notInBody, p.reserved...)
 	return nil
+}
+
+// askStream adds to a body, which is an object, what makes Mavera answer with
+// server-sent events (/guides/streaming).
+func askStream(body []byte) []byte {
+	body = body[:len(body)-1]
+	if len(body) > len("{") {
+		body = append(body, ',')
+	}
+	return append(body, `"stream":true}`...)
 }
 
 func names(fields []*field) string {

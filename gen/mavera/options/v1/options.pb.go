@@ -151,10 +151,11 @@ type Call struct {
 	// Family of endpoints that share limits and breaker, for instance "mave".
 	// Equal to x-gateway.family of the upstream contract.
 	Family string `protobuf:"bytes,1,opt,name=family,proto3" json:"family,omitempty"`
-	// Limit of one upstream attempt. Default 60 s, Mave 180 s.
+	// Limit of one upstream attempt; of a server stream until its first event, of
+	// an upload between two steps of progress. Default 60 s, Mave 180 s.
 	AttemptTimeout *durationpb.Duration `protobuf:"bytes,2,opt,name=attempt_timeout,json=attemptTimeout,proto3" json:"attempt_timeout,omitempty"`
 	// Limit of the whole call when the caller sets no deadline. Default 120 s,
-	// Mave 300 s.
+	// Mave 300 s. Streams have none.
 	TotalTimeout *durationpb.Duration `protobuf:"bytes,3,opt,name=total_timeout,json=totalTimeout,proto3" json:"total_timeout,omitempty"`
 	// Whether a call can cost credits.
 	Billed bool `protobuf:"varint,4,opt,name=billed,proto3" json:"billed,omitempty"`
