@@ -101,6 +101,7 @@ func (s *stage) tell(text string) {
 func (s *stage) Retried(reason string, pause time.Duration) { s.tell(reason + " " + pause.String()) }
 func (s *stage) BudgetSpent()                               { s.tell("budget spent") }
 func (s *stage) Changed(t Transition)                       { s.tell(t.From.String() + " to " + t.To.String()) }
+
 func (s *stage) Waited(slot, place time.Duration) {
 	if wait := slot + place; wait > 0 {
 		s.tell("waited " + wait.String())

@@ -46,8 +46,9 @@ type call struct {
 	loop      *resilience.Call
 
 	trail     *tracing.Trail // notes for the trace
-	model     string         // that the caller asks for, where something is generated
-	generated generated      // what the answer says of it
+	notes     *tracing.Exchange
+	model     string    // that the caller asks for, where something is generated
+	generated generated // what the answer says of it
 
 	report     mavera.Report // of the last attempt
 	outcome    string        // of the last attempt; see outcomeOf
@@ -117,6 +118,18 @@ func visible(s string, limit int) bool {
 		}
 	}
 	return true
+}
+
+// exchange is the call as it goes to Mavera.
+func (c *call) exchange() mavera.Call {
+	return mavera.Call{Plan: c.plan, Request: c.request, Key: c.key, CallerKey: c.ownKey}
+}
+
+// began notes what an attempt sent and what the head of its answer says.
+func (c *call) began(report mavera.Report) {
+	c.report = report
+	c.attempts += max(report.Sends, 1)
+	c.httpStatus = report.Status
 }
 
 // facts are what a status says of the call.

@@ -92,17 +92,13 @@ func (e *exchange) failure(ctx context.Context, err error) error {
 	failure, refusal := (*mavera.Failure)(nil), refused(err)
 	switch ok := errors.As(err, &failure); {
 	case !ok && refusal == nil, ok && left(failure) && e.sent && !failure.OutcomeUnknown:
-		return e.plain().Ended(ctx, e.sent)
+		return e.call.exchange().Ended(ctx, e.sent)
 	case !ok:
 		return refusal
 	case refusal != nil && failure.Retryable:
 		failure.Delay = max(failure.Delay, refusal.Delay)
 	}
 	return failure
-}
-
-func (e *exchange) plain() mavera.Call {
-	return mavera.Call{Plan: e.call.plan, Request: e.call.request}
 }
 
 // refused is the failure of a call, or a repeat, that the gateway did not let

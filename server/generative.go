@@ -23,72 +23,106 @@ func generativeOperation(rpc string) string {
 	}
 }
 
-// A generative finds what the answers of a generative RPC report, without building the
-// message. A nil one finds nothing.
+// A generative finds what the answers of a generative RPC report of themselves, without
+// building the message. A nil one finds nothing.
 type generative struct {
-	operation        string
-	id, model, usage protowire.Number // of the answer; 0 where it has none
-	input, output    []protowire.Number
+	operation string
+	answer    *reporting
 }
 
-// newGenerative makes what reads the answers of an RPC, nil unless it is generative.
+// newGenerative makes what reads the answers of an RPC, nil unless it is generative. A
+// stream is what its unary sibling is.
 func newGenerative(plan *transcode.Plan) *generative {
-	operation := generativeOperation(plan.RPC)
+	rpc := plan.RPC
+	if plan.Sibling != nil {
+		rpc = plan.Sibling.RPC
+	}
+	operation := generativeOperation(rpc)
 	if operation == "" {
 		return nil
 	}
-	number := func(m protoreflect.MessageDescriptor, name protoreflect.Name) protowire.Number {
-		if f := m.Fields().ByName(name); f != nil {
-			return f.Number()
-		}
-		return 0
-	}
-	answer := plan.OutputDescriptor()
-	g := &generative{operation: operation, id: number(answer, "id"), model: number(answer, "model")}
-	if usage := answer.Fields().ByName("usage"); usage != nil {
-		g.usage = usage.Number()
-		// The second names are the older ones, of chat completions.
-		g.input = []protowire.Number{number(usage.Message(), "input_tokens"), number(usage.Message(), "prompt_tokens")}
-		g.output = []protowire.Number{number(usage.Message(), "output_tokens"), number(usage.Message(), "completion_tokens")}
-	}
-	return g
+	return &generative{operation: operation, answer: newReporting(plan.OutputDescriptor(), plan.Kind == transcode.Events)}
 }
 
-// generated is what an answer reports of itself.
+// A reporting is where a message, by the numbers of its fields, reports something.
+type reporting struct {
+	id, model, usage protowire.Number // 0 where it does not
+	input, output    [2]protowire.Number
+	inner            map[protowire.Number]*reporting
+}
+
+// newReporting finds the fields of an answer, or of the members of an event: of those
+// that have a usage, the whole answer inside an event included.
+func newReporting(m protoreflect.MessageDescriptor, event bool) *reporting {
+	r := &reporting{inner: make(map[protowire.Number]*reporting)}
+	if usage := m.Fields().ByName("usage"); usage != nil {
+		r.usage = usage.Number()
+		r.id, r.model = number(m, "id"), number(m, "model")
+		// The second names are the older ones, of chat completions.
+		r.input = [2]protowire.Number{number(usage.Message(), "input_tokens"), number(usage.Message(), "prompt_tokens")}
+		r.output = [2]protowire.Number{number(usage.Message(), "output_tokens"), number(usage.Message(), "completion_tokens")}
+	}
+	for i := range m.Fields().Len() {
+		f := m.Fields().Get(i)
+		if (event || f.Name() == "response") && f.Message() != nil && !f.IsList() && !f.IsMap() {
+			if inner := newReporting(f.Message(), false); inner.usage != 0 || len(inner.inner) > 0 {
+				r.inner[f.Number()] = inner
+			}
+		}
+	}
+	return r
+}
+
+func number(m protoreflect.MessageDescriptor, name protoreflect.Name) protowire.Number {
+	if f := m.Fields().ByName(name); f != nil {
+		return f.Number()
+	}
+	return 0
+}
+
+// generated is what answers report of themselves.
 type generated struct {
 	id, model     string
 	input, output int64
 }
 
-// read looks through the top level of an answer in wire format, and its usage.
-func (g *generative) read(wire []byte) (found generated) {
-	if g == nil {
-		return found
+// read notes what an answer, or the next event of one, reports.
+func (g *generative) read(wire []byte, found *generated) {
+	if g != nil {
+		g.answer.read(wire, found)
 	}
-	eachField(wire, func(n protowire.Number, value []byte, _ uint64) {
-		switch n {
-		case g.id:
-			found.id = string(value)
-		case g.model:
-			found.model = string(value)
-		case g.usage:
-			eachField(value, func(n protowire.Number, _ []byte, count uint64) {
-				for i := range g.input {
-					switch n {
-					case g.input[i]:
-						found.input = int64(count) //nolint:gosec // an int64 on the wire
-					case g.output[i]:
-						found.output = int64(count) //nolint:gosec // an int64 on the wire
-					}
-				}
-			})
-		}
-	})
-	return found
 }
 
-// eachField goes through the fields of a message: value is that of strings and
-// messages, number that of varints.
+func (r *reporting) read(wire []byte, found *generated) {
+	eachField(wire, func(n protowire.Number, value []byte, _ uint64) {
+		switch n {
+		case r.id:
+			found.id = string(value)
+		case r.model:
+			found.model = string(value)
+		case r.usage:
+			r.readUsage(value, found)
+		default:
+			if inner := r.inner[n]; inner != nil {
+				inner.read(value, found)
+			}
+		}
+	})
+}
+
+func (r *reporting) readUsage(wire []byte, found *generated) {
+	eachField(wire, func(n protowire.Number, _ []byte, count uint64) {
+		switch n {
+		case r.input[0], r.input[1]:
+			found.input = int64(count) //nolint:gosec // an int64 on the wire
+		case r.output[0], r.output[1]:
+			found.output = int64(count) //nolint:gosec // an int64 on the wire
+		}
+	})
+}
+
+// eachField goes through the fields of a message that are strings, messages or varints:
+// value is that of the first two, number that of the last.
 func eachField(wire []byte, visit func(n protowire.Number, value []byte, number uint64)) {
 	for len(wire) > 0 {
 		n, kind, size := protowire.ConsumeTag(wire)
@@ -96,26 +130,19 @@ func eachField(wire []byte, visit func(n protowire.Number, value []byte, number 
 			return
 		}
 		wire = wire[size:]
+		size = protowire.ConsumeFieldValue(n, kind, wire)
+		if size < 0 {
+			return
+		}
 		switch kind {
 		case protowire.BytesType:
-			value, size := protowire.ConsumeBytes(wire)
-			if size < 0 {
-				return
-			}
+			value, _ := protowire.ConsumeBytes(wire)
 			visit(n, value, 0)
-			wire = wire[size:]
 		case protowire.VarintType:
-			number, size := protowire.ConsumeVarint(wire)
-			if size < 0 {
-				return
-			}
-			visit(n, nil, number)
-			wire = wire[size:]
+			count, _ := protowire.ConsumeVarint(wire)
+			visit(n, nil, count)
 		default:
-			if size = protowire.ConsumeFieldValue(n, kind, wire); size < 0 {
-				return
-			}
-			wire = wire[size:]
 		}
+		wire = wire[size:]
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/peer"
 
-	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 )
 
@@ -86,23 +85,27 @@ func (h *handler) stream(p *transcode.Plan) (grpc.StreamDesc, error) {
 // serve makes exactly one exchange with Mavera; the loop around it decides when
 // and how often.
 func (h *handler) serve(ctx context.Context, c *call) (any, error) {
-	answer, report, err := h.options.Client.Attempt(ctx, mavera.Call{Plan: c.plan, Request: c.request, Key: c.key, CallerKey: c.ownKey})
-	c.report = report
-	sends := max(report.Sends, 1)
-	c.attempts += sends
-	c.httpStatus = report.Status
-	c.outcome = outcomeOf(err)
-	h.options.Observer.AddAttempts(ctx, c.plan.Family, c.outcome, sends)
+	answer, report, err := h.options.Client.Attempt(ctx, c.exchange())
+	c.began(report)
+	if err == nil {
+		c.credits, c.hasCredits = answer.Credits, answer.HasCredits
+		h.generative[c.plan].read(answer.Wire, &c.generated)
+	}
+	h.attempted(ctx, c, err)
 	if err != nil {
 		return nil, err
 	}
-	c.credits, c.hasCredits = answer.Credits, answer.HasCredits
-	c.generated = h.generative[c.plan].read(answer.Wire)
-	if answer.HasCredits {
-		h.options.Observer.AddCredits(ctx, c.plan.Family, c.caller, answer.Credits)
-	}
 	h.observe(ctx, c, answer.Losses)
 	return answer, nil
+}
+
+// attempted counts an attempt and what it cost.
+func (h *handler) attempted(ctx context.Context, c *call, err error) {
+	c.outcome = outcomeOf(err)
+	h.options.Observer.AddAttempts(ctx, c.plan.Family, c.outcome, max(c.report.Sends, 1))
+	if c.hasCredits {
+		h.options.Observer.AddCredits(ctx, c.plan.Family, c.caller, c.credits)
+	}
 }
 
 // observe counts what the protos do not model and logs each kind of it once.

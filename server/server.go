@@ -144,7 +144,8 @@ func New(options Options) (*Server, error) {
 	s.resilient = newResilient(options, options.Policies, generates)
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
-	s.handler = &handler{options: options, generative: generates, chain: chain, streams: s.streamers()}
+	s.handler = &handler{options: options, generative: generates, chain: chain}
+	s.handler.streams = s.handler.streamers()
 	if err := s.handler.register(s.grpc, plans); err != nil {
 		return nil, err
 	}
@@ -161,11 +162,6 @@ func New(options Options) (*Server, error) {
 		reflection.Register(s.grpc)
 	}
 	return s, nil
-}
-
-// streamers are what serves the streams of each kind.
-func (s *Server) streamers() map[transcode.Kind]streamer {
-	return map[transcode.Kind]streamer{}
 }
 
 func (s *Server) grpcOptions() []grpc.ServerOption {

@@ -16,6 +16,7 @@ import (
 
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 )
 
 // Attributes of spans. Those of gen_ai are of the semantic conventions for GenAI, which
@@ -35,6 +36,7 @@ const (
 	genProvider      = attribute.Key("gen_ai.provider.name")
 	genAgent         = attribute.Key("gen_ai.agent.name")
 	genRequestModel  = attribute.Key("gen_ai.request.model")
+	genStream        = attribute.Key("gen_ai.request.stream")
 	genResponseModel = attribute.Key("gen_ai.response.model")
 	genResponseID    = attribute.Key("gen_ai.response.id")
 	genInputTokens   = attribute.Key("gen_ai.usage.input_tokens")
@@ -132,6 +134,7 @@ func (r *resilient) operation(ctx context.Context, c *call) *operation {
 		c.trail = r.options.Tracing.Begin(ctx) // the gateway calls of its own accord
 	}
 	o.exchange = c.trail.Exchange(o)
+	c.notes = o.exchange
 	return o
 }
 
@@ -181,6 +184,9 @@ func (o *operation) Operation() (name string, kind trace.SpanKind, attributes []
 		return c.plan.RPC, trace.SpanKindInternal, attributes
 	}
 	attributes = append(attributes, genOperation.String(g.operation), genProvider.String(providerName))
+	if c.plan.Kind == transcode.Events {
+		attributes = append(attributes, genStream.Bool(true))
+	}
 	name = g.operation
 	switch {
 	case c.model != "":

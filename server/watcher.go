@@ -95,6 +95,12 @@ func outcomeOf(err error) string {
 		return "malformed_response"
 	case failure.By(mavera.TooLarge):
 		return "answer_too_large"
+	case failure.By(mavera.StreamCut):
+		return "stream_cut"
+	case failure.By(mavera.StreamStalled):
+		return "stream_stalled"
+	case failure.By(mavera.StreamFailed):
+		return "stream_failed"
 	case failure.By(mavera.CallerDeadline):
 		return "caller_deadline"
 	case failure.By(mavera.CallerLeft):

@@ -71,17 +71,19 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	}
 	recorder, handlers := observed.Tracing(cfg.PropagateTraceUpstream)
 	toMavera := mavera.Options{
-		BaseURL:        cfg.BaseURL,
-		MaxAnswerBytes: int64(cfg.MaxAnswerBytes),
-		UserAgent:      "mavera-gateway/" + version(),
-		Transport:      mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
+		BaseURL:           cfg.BaseURL,
+		MaxAnswerBytes:    int64(cfg.MaxAnswerBytes),
+		StreamIdleTimeout: cfg.StreamIdleTimeout,
+		MaxEventBytes:     int(cfg.MaxEventBytes),
+		UserAgent:         "mavera-gateway/" + version(),
+		Transport:         mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
 	}
 	if cfg.PropagateTraceUpstream {
 		toMavera.Propagator = observed.Propagator
 	}
 	gateway, err := server.New(server.Options{
 		Client: mavera.NewClient(toMavera),
-		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
+		Key:    key, AllowCallerKeys: cfg.AllowCallerKeys,
 		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
 		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,

@@ -47,6 +47,8 @@ type Config struct {
 
 	MaxRequestBytes         ByteSize
 	MaxAnswerBytes          ByteSize
+	MaxEventBytes           ByteSize
+	StreamIdleTimeout       time.Duration
 	UpstreamIdleConnections int
 	UpstreamIdleTimeout     time.Duration
 	KeepaliveTime           time.Duration

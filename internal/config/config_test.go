@@ -35,6 +35,8 @@ func byDefault(t *testing.T) Config {
 		BaseURL:                 &url.URL{Scheme: "https", Host: "app.mavera.io", Path: "/api/v1"},
 		MaxRequestBytes:         16 * mib,
 		MaxAnswerBytes:          32 * mib,
+		MaxEventBytes:           4 * mib,
+		StreamIdleTimeout:       2 * time.Minute,
 		UpstreamIdleConnections: 64,
 		UpstreamIdleTimeout:     90 * time.Second,
 		KeepaliveTime:           time.Minute,
@@ -135,7 +137,7 @@ func TestParse(t *testing.T) {
 					APIKey: parsedKey(t), AllowCallerKeys: true,
 					BaseURL:               &url.URL{Scheme: "http", Host: "10.0.0.1:8080", Path: "/mavera"},
 					AllowInsecureUpstream: true, Share: 0.25,
-					MaxRequestBytes: kib, MaxAnswerBytes: gib, UpstreamIdleConnections: 0,
+					MaxRequestBytes: kib, MaxAnswerBytes: gib, MaxEventBytes: gib, StreamIdleTimeout: time.Second, UpstreamIdleConnections: 0,
 					UpstreamIdleTimeout: time.Second, KeepaliveTime: 10 * time.Second, MaxConnectionAge: 90 * time.Minute,
 					RateLimitStart: 600, RateUnconfirmed: 1, BatchShare: 0.5, QueueFactor: 1000,
 					MaveSlots: 4, FocusGroupSlots: 1000, VideoAnalysisSlots: 6,
@@ -203,6 +205,8 @@ simulator: false
 share: 0.25
 max_request_bytes: 1024
 max_answer_bytes: 1GiB
+max_event_bytes: 1GiB
+stream_idle_timeout: 1s
 upstream_idle_connections: 0
 upstream_idle_timeout: 1s
 keepalive_time: 10s

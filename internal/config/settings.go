@@ -78,6 +78,14 @@ func limitRows() []*Setting {
 			Help: "Largest answer, after decompression, that is accepted from Mavera; above it the call ends INTERNAL, ANSWER_TOO_LARGE.",
 		}, func(c *Config) *ByteSize { return &c.MaxAnswerBytes }, parseSize),
 		row(Setting{
+			Name: "max_event_bytes", Type: "size", Unit: "1KiB to 1GiB", Default: "4MiB",
+			Help: "Largest event, and line, of a stream that is accepted from Mavera; above it the stream ends INTERNAL, ANSWER_TOO_LARGE. gRPC clients take 4 MiB unless told otherwise.",
+		}, func(c *Config) *ByteSize { return &c.MaxEventBytes }, parseSize),
+		row(Setting{
+			Name: "stream_idle_timeout", Type: typeDuration, Unit: "1s to 1h", Default: "120s",
+			Help: "How long a stream from Mavera may be silent between two events; then it ends UNAVAILABLE, STREAM_STALLED.",
+		}, func(c *Config) *time.Duration { return &c.StreamIdleTimeout }, durationBetween(time.Second, time.Hour)),
+		row(Setting{
 			Name: "upstream_idle_connections", Type: typeInteger, Unit: "0 to 10000", Default: "64",
 			Help: "Idle connections to Mavera that are kept for the next calls. It counts for HTTP/1.1 only; HTTP/2 shares one connection.",
 		}, func(c *Config) *int { return &c.UpstreamIdleConnections }, intBetween(0, 10000)),

@@ -1,6 +1,7 @@
 package mavera
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"regexp"
@@ -57,12 +58,40 @@ func newScreen() screen {
 // than documented, and parts that must not be shown, are left out; the others
 // stand.
 func (s screen) read(body []byte) upstreamError {
-	e := upstreamError{raw: body}
 	var envelope struct {
 		Error json.RawMessage `json:"error"`
 	}
+	if json.Unmarshal(body, &envelope) != nil {
+		return upstreamError{raw: body}
+	}
+	return s.parts(body, envelope.Error)
+}
+
+// event reads the error of an event by which a stream fails, in OpenAI's formats:
+// response.failed has it in its response, error events at their top or under error.
+func (s screen) event(data []byte) upstreamError {
+	var envelope struct {
+		Error    json.RawMessage `json:"error"`
+		Response struct {
+			Error json.RawMessage `json:"error"`
+		} `json:"response"`
+	}
+	if json.Unmarshal(data, &envelope) != nil {
+		return upstreamError{raw: data}
+	}
+	for _, found := range []json.RawMessage{envelope.Response.Error, envelope.Error} {
+		if len(found) > 0 && found[0] == '{' {
+			return s.parts(data, found)
+		}
+	}
+	return s.parts(data, data)
+}
+
+// parts reads the object that an error is, out of the body it came in.
+func (s screen) parts(body, object []byte) upstreamError {
+	e := upstreamError{raw: bytes.Clone(body)}
 	var parts map[string]json.RawMessage
-	if json.Unmarshal(body, &envelope) != nil || json.Unmarshal(envelope.Error, &parts) != nil {
+	if json.Unmarshal(object, &parts) != nil {
 		return e
 	}
 	part := func(key string) (text string) {

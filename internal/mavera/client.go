@@ -22,6 +22,7 @@ import (
 	"go.opentelemetry.io/otel/propagation"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/sse"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 )
 
@@ -38,6 +39,12 @@ type Options struct {
 	BaseURL *url.URL
 	// MaxAnswerBytes bounds an answer after decompression. Default 32 MiB.
 	MaxAnswerBytes int64
+	// StreamIdleTimeout is how long a stream may be silent between two events.
+	// Default 120 s.
+	StreamIdleTimeout time.Duration
+	// MaxEventBytes bounds a line and the data of an event of a stream. Default 4 MiB,
+	// what gRPC clients take as one message.
+	MaxEventBytes int
 	// UserAgent names the gateway to Mavera. Default "mavera-gateway".
 	UserAgent string
 	// Propagator writes the trace context of an attempt's context into the request.
@@ -78,6 +85,8 @@ type Client struct {
 	// could carry the key to another host, and none is documented.
 	transport http.RoundTripper
 	maxAnswer int64
+	idle      time.Duration
+	maxEvent  int
 	userAgent string
 	traces    propagation.TextMapPropagator
 	screen    screen
@@ -91,6 +100,8 @@ func NewClient(options Options) *Client {
 		transport: options.Transport,
 		traces:    options.Propagator,
 		maxAnswer: options.MaxAnswerBytes,
+		idle:      cmp.Or(options.StreamIdleTimeout, defaultIdle),
+		maxEvent:  cmp.Or(options.MaxEventBytes, sse.DefaultLimit),
 		userAgent: cmp.Or(options.UserAgent, "mavera-gateway"),
 		screen:    newScreen(),
 	}
@@ -149,28 +160,51 @@ func (c *Client) Attempt(ctx context.Context, call Call) (*transcode.Answer, Rep
 // answer reads and translates an answer.
 func (c *Client) answer(ctx context.Context, call Call, response *http.Response) (*transcode.Answer, *Failure) {
 	if response.StatusCode/100 != 2 {
-		var body []byte
-		if response.StatusCode >= http.StatusOK { // after 101 there is no body but a connection
-			// The status stands whatever becomes of its body.
-			body, _ = io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
-		}
-		return nil, call.refused(response, c.screen.read(body), time.Now())
+		return nil, c.refusal(call, response)
 	}
-	body, err := c.read(response)
+	body, failure := c.whole(ctx, call, response)
+	if failure != nil {
+		return nil, failure
+	}
 	defer c.release(body)
+	answer, err := call.Plan.Answer(call.Request, body.Bytes())
+	if err != nil {
+		return nil, call.malformed(response, body.Len(), err)
+	}
+	return answer, nil
+}
+
+// refusal reads what an answer other than 2xx says.
+func (c *Client) refusal(call Call, response *http.Response) *Failure {
+	var body []byte
+	if response.StatusCode >= http.StatusOK { // after 101 there is no body but a connection
+		// The status stands whatever becomes of its body.
+		body, _ = io.ReadAll(io.LimitReader(response.Body, maxErrorBody))
+	}
+	return call.refused(response, c.screen.read(body), time.Now())
+}
+
+// whole reads the body of an answer whole; where it succeeds, it is to be released.
+func (c *Client) whole(ctx context.Context, call Call, response *http.Response) (*bytes.Buffer, *Failure) {
+	body, err := c.read(response)
+	if err == nil {
+		return body, nil
+	}
+	c.release(body)
 	switch {
 	case errors.Is(err, errTooLarge):
 		return nil, call.fail(TooLarge, err)
 	case isCorrupt(err):
 		return nil, call.fail(Malformed, err)
-	case err != nil:
+	default:
 		return nil, call.lost(ctx, err, true)
 	}
-	answer, err := call.Plan.Answer(call.Request, body.Bytes())
-	if err != nil { // the log shows what came, the caller does not see it
-		return nil, call.fail(Malformed, fmt.Errorf("%d bytes of type %q: %w", body.Len(), line(response.Header.Get("Content-Type"), maxType), err))
-	}
-	return answer, nil
+}
+
+// malformed is the failure of a body that makes no sense. The log shows what came, the
+// caller does not see it.
+func (c Call) malformed(response *http.Response, size int, err error) *Failure {
+	return c.fail(Malformed, fmt.Errorf("%d bytes of type %q: %w", size, line(response.Header.Get("Content-Type"), maxType), err))
 }
 
 // send sends the request and returns the answer with its body unread.
@@ -202,6 +236,11 @@ func (c *Client) send(ctx context.Context, call Call, sends *atomic.Int32) (*htt
 	if c.traces != nil {
 		// Baggage is between our callers and us.
 		c.traces.Inject(baggage.ContextWithoutBaggage(ctx), propagation.HeaderCarrier(request.Header))
+	}
+	if call.Plan.Kind == transcode.Events {
+		request.Header["Accept"] = []string{eventStream + ", application/json"} // errors are JSON
+		// Compressed, events would come when a block is full.
+		request.Header["Accept-Encoding"] = []string{"identity"}
 	}
 	if body := call.Request.Body; body != nil {
 		request.Header["Content-Type"] = []string{"application/json"}

@@ -214,12 +214,17 @@ func (c Call) refused(response *http.Response, upstream upstreamError, now time.
 // 63 characters, a letter first and no underscore last. A code that cannot be
 // spelled so is named after the status.
 func reasonOf(code string, status int) string {
+	return cmp.Or(spelled(code), "HTTP_"+strconv.Itoa(status))
+}
+
+// spelled is the reason that a code makes, empty where it makes none.
+func spelled(code string) string {
 	const longest = 63
 	reason := strings.ToUpper(strings.ReplaceAll(code, "-", "_"))
 	reason = strings.TrimLeft(reason, "_0123456789")
 	reason = strings.TrimRight(reason[:min(len(reason), longest)], "_")
 	if len(reason) < 3 {
-		return "HTTP_" + strconv.Itoa(status)
+		return ""
 	}
 	return reason
 }

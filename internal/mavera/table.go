@@ -10,7 +10,7 @@ import (
 // A Cause is what ended a call that got no HTTP status to decide by.
 type Cause string
 
-// The causes. Those up to TooLarge lie between the gateway and Mavera, the others
+// The causes. Those up to StreamFailed lie between the gateway and Mavera, the others
 // are the gateway's own.
 const (
 	AttemptTimedOut Cause = "the attempt's timeout"
@@ -18,6 +18,10 @@ const (
 	Lost            Cause = "connection lost after sending or inside the answer"
 	Malformed       Cause = "a body that is not the expected JSON"
 	TooLarge        Cause = "an answer over the size limit"
+
+	StreamCut     Cause = "a stream cut after its first event"
+	StreamStalled Cause = "a stream silent for too long after its first event"
+	StreamFailed  Cause = "an event that says that the stream failed"
 
 	CallerDeadline Cause = "the caller's deadline"
 	CallerLeft     Cause = "the caller left"
@@ -100,6 +104,8 @@ const (
 	guideAuth    = "/guides/authentication"
 	guideCredits = "/guides/credits"
 	guideLimits  = "/guides/rate-limits"
+	guideStreams = "/guides/streaming"
+	userPart     = "The answer broke off before its end. It may be asked for again, which can cost again."
 )
 
 // table is the one place where failures become gRPC statuses. The first row that
@@ -129,7 +135,10 @@ func table() []*row {
 		{low: 300, high: 399, code: codes.Internal, reason: "UNEXPECTED_STATUS", help: guideErrors, text: "Mavera answered with a redirection, which the gateway never follows", user: userGeneric},
 		{low: 100, high: 999, code: codes.Internal, reason: "UNEXPECTED_STATUS", help: guideErrors, text: "Mavera answered with a status that is not part of its API", user: userGeneric},
 		{cause: Malformed, code: codes.Internal, reason: "MALFORMED_RESPONSE", retry: idempotent, help: guideErrors, text: "Mavera's answer is not the expected JSON", user: userGeneric},
-		{cause: TooLarge, code: codes.Internal, reason: "ANSWER_TOO_LARGE", help: guideErrors, text: "Mavera's answer is over the gateway's size limit (max_answer_bytes)", user: "The result is too large."},
+		{cause: TooLarge, code: codes.Internal, reason: "ANSWER_TOO_LARGE", help: guideErrors, text: "Mavera's answer is over the gateway's size limit (max_answer_bytes, of an event max_event_bytes)", user: "The result is too large."},
+		{cause: StreamCut, code: codes.Unavailable, reason: "STREAM_CUT", help: guideStreams, text: "the stream from Mavera broke off before its last event; what came may have been billed, and a repeat would give another answer", user: userPart},
+		{cause: StreamStalled, code: codes.Unavailable, reason: "STREAM_STALLED", help: guideStreams, text: "Mavera sent nothing for longer than stream_idle_timeout; what came may have been billed, and a repeat would give another answer", user: userPart},
+		{cause: StreamFailed, code: codes.Internal, reason: "STREAM_FAILED", help: guideStreams, text: "Mavera gave the answer up; its last event says why", user: userPart},
 		{cause: CallerDeadline, code: codes.DeadlineExceeded, reason: "DEADLINE_EXCEEDED", text: "the caller's deadline passed", user: userTooSlow},
 		{cause: CallerLeft, code: codes.Canceled, reason: "CANCELLED", text: "the caller cancelled the call", user: "The request was cancelled."},
 		{cause: TotalTimedOut, code: codes.DeadlineExceeded, reason: "TOTAL_TIMEOUT", local: true, text: "the call took longer than the gateway allows; set a deadline of your own for more", user: userTooSlow},

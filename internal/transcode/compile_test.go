@@ -21,6 +21,7 @@ import "google/protobuf/field_mask.proto";
 import "google/protobuf/struct.proto";
 import "google/protobuf/timestamp.proto";
 import "mavera/options/v1/options.proto";
+import "mavera/v1/common.proto";
 import "mavera/v1/responses.proto";
 `
 
@@ -103,7 +104,7 @@ func list(paging string) string {
 func TestCompileErrors(t *testing.T) {
 	const (
 		empty    = "message Q {} message A {}\n"
-		lossless = "message A { " + extraField + " }\n"
+		event    = "option (mavera.options.v1.json) = {shape: SHAPE_EVENT};"
 		pageable = "message Q { int32 page_size = 1; string page_token = 2; }\n"
 		item     = "message I { string id = 1; }\n"
 	)
@@ -143,8 +144,34 @@ func TestCompileErrors(t *testing.T) {
 			"rpc bad.v1.S.R: option (mavera.options.v1.call): a stream has no total_timeout",
 		},
 		{
-			"a stream without a sibling", stream("mavera.v1.CreateResponseRequest", "stream A", `post: "/a" body: "*"`) + lossless,
+			"a stream without a sibling", stream("mavera.v1.CreateResponseRequest", "stream mavera.v1.ResponseStreamEvent", `post: "/a" body: "*"`),
 			"rpc bad.v1.S.R: streams, but no unary RPC has its route, POST /a",
+		},
+		{
+			"events that are none", stream("Q", "stream A", `post: "/a" body: "*"`) + empty,
+			"rpc bad.v1.S.R: the answer must be an event",
+		},
+		{"a unary event", get("/a") + "message Q {} message A { " + event + " oneof e { mavera.v1.UnknownEvent u = 1; } }", "rpc bad.v1.S.R: the answer must be an object"},
+		{
+			"an event without a oneof", stream("Q", "stream A", `post: "/a"`) + "message Q {} message A { " + event + " mavera.v1.UnknownEvent u = 1; }",
+			"rpc bad.v1.S.R: message bad.v1.A: an event has one oneof and nothing else",
+		},
+		{
+			"an event that keeps more", stream("Q", "stream A", `post: "/a"`) + "message Q {} message A { " + event + " oneof e { mavera.v1.UnknownEvent u = 1; } " + extraField + " }",
+			"rpc bad.v1.S.R: message bad.v1.A: an event has one oneof and nothing else",
+		},
+		{
+			"an event of text", stream("Q", "stream A", `post: "/a"`) + "message Q {} message A { " + event + " oneof e { string s = 1; } }",
+			"rpc bad.v1.S.R: message bad.v1.A: field s of an event is no object in its oneof",
+		},
+		{
+			"an event for known ones only", stream("Q", "stream A", `post: "/a"`) + "message Q {} message A { " + event + " oneof e { mavera.v1.Usage u = 1; } }",
+			"rpc bad.v1.S.R: message bad.v1.A: an event has a member mavera.v1.UnknownEvent",
+		},
+		{
+			"two events of one name", stream("Q", "stream A", `post: "/a"`) + "message Q {} message A { " + event +
+				` oneof e { mavera.v1.Usage u = 1; mavera.v1.Usage v = 2 [(mavera.options.v1.field).tag = "u"]; } }`,
+			`rpc bad.v1.S.R: message bad.v1.A: two members have the tag "u"`,
 		},
 		{
 			"an upload of other messages", stream("stream Q", "A", `post: "/a" body: "*"`) + empty,

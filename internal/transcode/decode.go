@@ -25,6 +25,7 @@ type decoder struct {
 
 	credits    float64
 	hasCredits bool
+	ending     Ending // what was met says so of the stream
 }
 
 // An extra is a key that goes to additional_fields once its object has ended:
@@ -121,6 +122,7 @@ func (d *decoder) member(f *field, key text, seen *set) {
 		return
 	}
 	d.path = d.path[:len(before.path)]
+	d.ending = max(d.ending, f.ending)
 	seen.add(f)
 }
 

@@ -33,6 +33,8 @@ func (d *decoder) content(m *message, except string) LossKind {
 			return WrongType
 		}
 		return d.value(m.item)
+	case shapeEvent:
+		return WrongType // an event stands in nothing else
 	case shapeObject, shapePage, shapeStruct:
 	}
 	switch {
@@ -100,9 +102,11 @@ func (d *decoder) unionObject(m *message) LossKind {
 	return ""
 }
 
-// discriminate looks ahead for the discriminator and returns its member.
+// discriminate looks ahead for the discriminator and returns its member. The word
+// that it found is in d.scratch then.
 func (d *decoder) discriminate(m *message) *field {
 	pos, depth := d.pos, d.depth
+	d.scratch = d.scratch[:0]
 	f := m.untagged
 	for ok := d.open('}'); ok; ok = d.more('}') {
 		if !d.is(d.key(), m.discriminator) {

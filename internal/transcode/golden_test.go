@@ -26,7 +26,7 @@ import (
 func TestRoutes(t *testing.T) {
 	var b bytes.Buffer
 	table := tabwriter.NewWriter(&b, 0, 0, 2, ' ', 0)
-	_, _ = fmt.Fprintln(table, "RPC\tROUTE\tFAMILY\tIDEMPOTENCY\tBILLED\tATTEMPT\tTOTAL\tPAGING")
+	_, _ = fmt.Fprintln(table, "RPC\tKIND\tROUTE\tFAMILY\tIDEMPOTENCY\tBILLED\tATTEMPT\tTOTAL\tPAGING")
 	for _, p := range plans(t) {
 		billed, paging := "-", "-"
 		if p.Billed {
@@ -42,8 +42,8 @@ func TestRoutes(t *testing.T) {
 			}
 		}
 		service := p.Service[strings.LastIndex(p.Service, ".")+1:]
-		_, _ = fmt.Fprintf(table, "%s/%s\t%s %s\t%s\t%s\t%s\t%s\t%s\t%s\n",
-			service, p.RPC, p.HTTPMethod, p.Route, p.Family, p.Idempotency, billed, p.AttemptTimeout, p.TotalTimeout, paging)
+		_, _ = fmt.Fprintf(table, "%s/%s\t%s\t%s %s\t%s\t%s\t%s\t%s\t%s\t%s\n",
+			service, p.RPC, p.Kind, p.HTTPMethod, p.Route, p.Family, p.Idempotency, billed, p.AttemptTimeout, p.Total(), paging)
 	}
 	if err := table.Flush(); err != nil {
 		t.Fatal(err)
@@ -51,7 +51,8 @@ func TestRoutes(t *testing.T) {
 	checkGolden(t, "routes", b.Bytes())
 }
 
-// A fixture is one request of testdata/requests/<Rpc>.json.
+// A fixture is one request of testdata/requests/<Rpc>.json. A server stream takes those
+// of its sibling, whose fields it has.
 type fixture struct {
 	// Name of the case. "full" sets every field; other cases take the other
 	// members of unions.
@@ -65,7 +66,11 @@ type fixture struct {
 
 func fixtures(t *testing.T, p *Plan) []fixture {
 	t.Helper()
-	text, err := os.ReadFile(filepath.Join("testdata", "requests", p.RPC+".json"))
+	of := p
+	if p.Kind != Unary {
+		of = p.Sibling
+	}
+	text, err := os.ReadFile(filepath.Join("testdata", "requests", of.RPC+".json"))
 	if err != nil {
 		t.Fatalf("%s has no request fixture: %v", p.RPC, err)
 	}
@@ -106,6 +111,9 @@ func (f *fixture) message(t *testing.T, p *Plan) proto.Message {
 func TestRequests(t *testing.T) {
 	examples := requestExamples(t)
 	for _, p := range plans(t) {
+		if p.Kind == Upload {
+			continue // it makes no request of its messages
+		}
 		t.Run(p.RPC, func(t *testing.T) {
 			var b bytes.Buffer
 			for _, f := range fixtures(t, p) {
@@ -120,7 +128,7 @@ func TestRequests(t *testing.T) {
 				}
 				b.WriteByte('\n')
 				if f.Example != "" {
-					checkExample(t, f.Example, r.Body)
+					checkExample(t, f.Example, r.Body, p.Kind == Events)
 					examples = slices.DeleteFunc(examples, func(name string) bool { return name == f.Example })
 				}
 			}
@@ -150,7 +158,7 @@ func requestExamples(t *testing.T) []string {
 
 // checkExample compares a body with the contract's example, as JSON. The key
 // stream belongs to the RPCs that stream.
-func checkExample(t *testing.T, name string, body []byte) {
+func checkExample(t *testing.T, name string, body []byte, stream bool) {
 	t.Helper()
 	text, err := contract.Examples.ReadFile(path.Join("examples", name))
 	if err != nil {
@@ -164,6 +172,10 @@ func checkExample(t *testing.T, name string, body []byte) {
 	if err := json.Unmarshal(body, &got); err != nil {
 		t.Fatal(err)
 	}
+	if asked := got["stream"] == true; asked != stream {
+		t.Errorf("%s: stream is %v", name, got["stream"])
+	}
+	delete(got, "stream")
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("%s:\ngot  %v\nwant %v", name, got, want)
 	}

@@ -143,7 +143,10 @@ func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
 	if p.output, err = s.message(method.Output()); err != nil {
 		return nil, err
 	}
-	if p.output.shape != shapeObject && p.output.shape != shapePage {
+	switch {
+	case p.Kind == Events && p.output.shape != shapeEvent:
+		return nil, errors.New("the answer must be an event")
+	case p.Kind != Events && p.output.shape != shapeObject && p.output.shape != shapePage:
 		return nil, errors.New("the answer must be an object")
 	}
 	switch rule.GetBody() {
@@ -190,7 +193,7 @@ func lossless(m *message, seen map[*message]bool) error {
 		return nil
 	}
 	seen[m] = true
-	if m.shape == shapeObject && m.extra == nil {
+	if m.shape == shapeObject && m.extra == nil && m.desc.FullName() != unknownEventName {
 		return fmt.Errorf("message %s is part of the answer and lacks %s", m.desc.FullName(), additionalName)
 	}
 	for _, f := range m.fields {

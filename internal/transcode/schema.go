@@ -27,6 +27,7 @@ const (
 	shapeStruct              // google.protobuf.Struct: any object
 	shapeValue               // google.protobuf.Value: any value
 	shapeTime                // google.protobuf.Timestamp: Unix seconds or ISO 8601
+	shapeEvent               // a server-sent event
 )
 
 // message is what the codec knows about a message.
@@ -44,6 +45,7 @@ type message struct {
 	discriminator      string // of a union
 	discriminatorLabel []byte // ,"key":
 	untagged           *field // member of a union without a discriminator, or nil
+	unknown            *field // member of an event that takes what no other does
 	byTag              map[string]*field
 	text, number       *field // members of a union by JSON type, or nil
 	boolean, list      *field
@@ -73,6 +75,7 @@ type field struct {
 	rawJSON      bool
 	twin         *field // other form of the same key, raw or parsed, or nil
 	credits      bool
+	ending       Ending
 	nullIfUnset  bool
 	valueIfUnset []byte
 	memberTag    []byte // value of the discriminator
@@ -134,6 +137,8 @@ func (s *schemas) compile(m *message) error {
 		m.item = m.fields[0]
 	case shapePage:
 		return m.compilePage()
+	case shapeEvent:
+		return m.compileEvent(opts)
 	case shapeObject, shapeStruct, shapeValue, shapeTime:
 	}
 	return nil
@@ -146,6 +151,8 @@ func shapeOf(desc protoreflect.MessageDescriptor, opts *optionsv1.Json) shape {
 		return shapeUnion
 	case opts.GetShape() == optionsv1.Json_SHAPE_LIST:
 		return shapeList
+	case opts.GetShape() == optionsv1.Json_SHAPE_EVENT:
+		return shapeEvent
 	case desc.Fields().ByName("next_page_token") != nil:
 		return shapePage
 	}
@@ -227,11 +234,7 @@ func (m *message) compileUnion(opts *optionsv1.Json) error {
 	if m.desc.Oneofs().Len() != 1 {
 		return errors.New("a union has one oneof")
 	}
-	if key := opts.GetDiscriminator(); key != "" {
-		m.discriminator = key
-		m.discriminatorLabel = label([]byte(key))
-	}
-	m.byTag = make(map[string]*field)
+	m.discriminate(opts)
 	for _, f := range m.fields {
 		if f.desc.ContainingOneof() == nil {
 			return fmt.Errorf("field %s of a union is not in its oneof", f.name)
@@ -241,17 +244,8 @@ func (m *message) compileUnion(opts *optionsv1.Json) error {
 		case f.msg != nil && f.msg.shape == shapeList:
 			slot = &m.list
 		case f.msg != nil:
-			m.objects = append(m.objects, f)
-			if fieldOptions(f.desc).GetUntagged() {
-				m.untagged = f
-			}
-			tag := strings.ToLower(string(f.memberTag))
-			if m.byTag[tag] != nil {
-				return fmt.Errorf("two members have the tag %q", tag)
-			}
-			m.byTag[tag] = f
-			if m.discriminator != "" && f.msg.byKey[m.discriminator] != nil {
-				return fmt.Errorf("member %s has the discriminator %q as a field", f.name, m.discriminator)
+			if err := m.addObject(f); err != nil {
+				return err
 			}
 			continue
 		case f.kind == protoreflect.StringKind, f.kind == protoreflect.EnumKind:
@@ -272,12 +266,38 @@ func (m *message) compileUnion(opts *optionsv1.Json) error {
 	return nil
 }
 
+// discriminate learns by what objects are told apart.
+func (m *message) discriminate(opts *optionsv1.Json) {
+	if key := opts.GetDiscriminator(); key != "" {
+		m.discriminator = key
+		m.discriminatorLabel = label([]byte(key))
+	}
+	m.byTag = make(map[string]*field)
+}
+
+// addObject takes in a member that is read from an object.
+func (m *message) addObject(f *field) error {
+	m.objects = append(m.objects, f)
+	if fieldOptions(f.desc).GetUntagged() {
+		m.untagged = f
+	}
+	tag := strings.ToLower(string(f.memberTag))
+	if m.byTag[tag] != nil {
+		return fmt.Errorf("two members have the tag %q", tag)
+	}
+	m.byTag[tag] = f
+	if m.discriminator != "" && f.msg.byKey[m.discriminator] != nil {
+		return fmt.Errorf("member %s has the discriminator %q as a field", f.name, m.discriminator)
+	}
+	return nil
+}
+
 func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
 	opts := fieldOptions(fd)
 	f := &field{
 		desc: fd, name: string(fd.Name()), key: JSONKey(fd),
 		kind: fd.Kind(), list: fd.IsList(), packed: fd.IsPacked(), mapped: fd.IsMap(),
-		rawJSON: opts.GetRawJson(), credits: opts.GetCredits(),
+		rawJSON: opts.GetRawJson(), credits: opts.GetCredits(), ending: Ending(opts.GetEnding()),
 		nullIfUnset: opts.GetNullIfUnset(), valueIfUnset: []byte(opts.GetValueIfUnset()),
 		memberTag: []byte(fd.Name()),
 	}

@@ -299,6 +299,160 @@ func (x *CreateChatCompletionRequest) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
+// StreamChatCompletionRequest is the request of StreamChatCompletion. It has the
+// fields of CreateChatCompletionRequest.
+type StreamChatCompletionRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Model to answer. The only known value is mavera-1; the gateway refuses
+	// none. Required. Documented.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// Conversation in order. 1 to 128 messages. Required. Documented.
+	Messages []*ChatMessage `protobuf:"bytes,2,rep,name=messages,proto3" json:"messages,omitempty"`
+	// Id of a persona, whose prompt is put in front. Required in the field list,
+	// optional in the introduction of the same page, so it is not refused when
+	// absent. Documented.
+	PersonaId *string `protobuf:"bytes,3,opt,name=persona_id,json=personaId,proto3,oneof" json:"persona_id,omitempty"`
+	// Whether the analysis block is added to the answer. Default false.
+	// Documented.
+	AnalysisMode *bool `protobuf:"varint,4,opt,name=analysis_mode,json=analysisMode,proto3,oneof" json:"analysis_mode,omitempty"`
+	// How much reasoning to spend. Default medium. Documented.
+	ReasoningEffort *ReasoningEffort `protobuf:"varint,5,opt,name=reasoning_effort,json=reasoningEffort,proto3,enum=mavera.v1.ReasoningEffort,oneof" json:"reasoning_effort,omitempty"`
+	// How long the answer is. Default medium. Documented.
+	Verbosity *Verbosity `protobuf:"varint,6,opt,name=verbosity,proto3,enum=mavera.v1.Verbosity,oneof" json:"verbosity,omitempty"`
+	// Randomness of sampling. Range 0 to 2. Default 1. Documented.
+	Temperature *float64 `protobuf:"fixed64,7,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// Cap on generated tokens. At least 1 (inferred); upper bound not documented.
+	// Documented.
+	MaxTokens *int32 `protobuf:"varint,8,opt,name=max_tokens,json=maxTokens,proto3,oneof" json:"max_tokens,omitempty"`
+	// Functions that the caller can run, in the nested form. Inferred (OpenAI
+	// format).
+	Tools []*ChatTool `protobuf:"bytes,9,rep,name=tools,proto3" json:"tools,omitempty"`
+	// Whether and which tool must be called. No default documented. Inferred
+	// (OpenAI format).
+	ToolChoice *ChatToolChoice `protobuf:"bytes,10,opt,name=tool_choice,json=toolChoice,proto3" json:"tool_choice,omitempty"`
+	// Format of the text of the reply. Documented.
+	ResponseFormat *ChatResponseFormat `protobuf:"bytes,11,opt,name=response_format,json=responseFormat,proto3" json:"response_format,omitempty"`
+	// Further keys of the JSON body. A key that names a field above is sent while
+	// that field is unset, and refused when both are set.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *StreamChatCompletionRequest) Reset() {
+	*x = StreamChatCompletionRequest{}
+	mi := &file_mavera_v1_chat_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamChatCompletionRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamChatCompletionRequest) ProtoMessage() {}
+
+func (x *StreamChatCompletionRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_chat_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamChatCompletionRequest.ProtoReflect.Descriptor instead.
+func (*StreamChatCompletionRequest) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StreamChatCompletionRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *StreamChatCompletionRequest) GetMessages() []*ChatMessage {
+	if x != nil {
+		return x.Messages
+	}
+	return nil
+}
+
+func (x *StreamChatCompletionRequest) GetPersonaId() string {
+	if x != nil && x.PersonaId != nil {
+		return *x.PersonaId
+	}
+	return ""
+}
+
+func (x *StreamChatCompletionRequest) GetAnalysisMode() bool {
+	if x != nil && x.AnalysisMode != nil {
+		return *x.AnalysisMode
+	}
+	return false
+}
+
+func (x *StreamChatCompletionRequest) GetReasoningEffort() ReasoningEffort {
+	if x != nil && x.ReasoningEffort != nil {
+		return *x.ReasoningEffort
+	}
+	return ReasoningEffort_REASONING_EFFORT_UNSPECIFIED
+}
+
+func (x *StreamChatCompletionRequest) GetVerbosity() Verbosity {
+	if x != nil && x.Verbosity != nil {
+		return *x.Verbosity
+	}
+	return Verbosity_VERBOSITY_UNSPECIFIED
+}
+
+func (x *StreamChatCompletionRequest) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *StreamChatCompletionRequest) GetMaxTokens() int32 {
+	if x != nil && x.MaxTokens != nil {
+		return *x.MaxTokens
+	}
+	return 0
+}
+
+func (x *StreamChatCompletionRequest) GetTools() []*ChatTool {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+func (x *StreamChatCompletionRequest) GetToolChoice() *ChatToolChoice {
+	if x != nil {
+		return x.ToolChoice
+	}
+	return nil
+}
+
+func (x *StreamChatCompletionRequest) GetResponseFormat() *ChatResponseFormat {
+	if x != nil {
+		return x.ResponseFormat
+	}
+	return nil
+}
+
+func (x *StreamChatCompletionRequest) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
 // ChatCompletion is a reply in the legacy format. A list of the server tools
 // that ran may come under an undocumented name and is then in
 // additional_fields. Documented.
@@ -327,7 +481,7 @@ type ChatCompletion struct {
 
 func (x *ChatCompletion) Reset() {
 	*x = ChatCompletion{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[1]
+	mi := &file_mavera_v1_chat_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -339,7 +493,7 @@ func (x *ChatCompletion) String() string {
 func (*ChatCompletion) ProtoMessage() {}
 
 func (x *ChatCompletion) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[1]
+	mi := &file_mavera_v1_chat_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -352,7 +506,7 @@ func (x *ChatCompletion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatCompletion.ProtoReflect.Descriptor instead.
 func (*ChatCompletion) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{1}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ChatCompletion) GetId() string {
@@ -411,6 +565,340 @@ func (x *ChatCompletion) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
+// ChatCompletionStreamEvent is one event of a reply in the legacy format.
+type ChatCompletionStreamEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What came.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*ChatCompletionStreamEvent_Chunk
+	//	*ChatCompletionStreamEvent_Unknown
+	Event         isChatCompletionStreamEvent_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ChatCompletionStreamEvent) Reset() {
+	*x = ChatCompletionStreamEvent{}
+	mi := &file_mavera_v1_chat_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChatCompletionStreamEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChatCompletionStreamEvent) ProtoMessage() {}
+
+func (x *ChatCompletionStreamEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_chat_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChatCompletionStreamEvent.ProtoReflect.Descriptor instead.
+func (*ChatCompletionStreamEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ChatCompletionStreamEvent) GetEvent() isChatCompletionStreamEvent_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *ChatCompletionStreamEvent) GetChunk() *ChatCompletionChunk {
+	if x != nil {
+		if x, ok := x.Event.(*ChatCompletionStreamEvent_Chunk); ok {
+			return x.Chunk
+		}
+	}
+	return nil
+}
+
+func (x *ChatCompletionStreamEvent) GetUnknown() *UnknownEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ChatCompletionStreamEvent_Unknown); ok {
+			return x.Unknown
+		}
+	}
+	return nil
+}
+
+type isChatCompletionStreamEvent_Event interface {
+	isChatCompletionStreamEvent_Event()
+}
+
+type ChatCompletionStreamEvent_Chunk struct {
+	// A piece of the reply. Documented.
+	Chunk *ChatCompletionChunk `protobuf:"bytes,1,opt,name=chunk,proto3,oneof"`
+}
+
+type ChatCompletionStreamEvent_Unknown struct {
+	// Any event that has a name, none of which is documented, or an error.
+	Unknown *UnknownEvent `protobuf:"bytes,15,opt,name=unknown,proto3,oneof"`
+}
+
+func (*ChatCompletionStreamEvent_Chunk) isChatCompletionStreamEvent_Event() {}
+
+func (*ChatCompletionStreamEvent_Unknown) isChatCompletionStreamEvent_Event() {}
+
+// ChatCompletionChunk is a piece of a reply. Documented.
+type ChatCompletionChunk struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the reply, the same in all its chunks. Inferred (OpenAI format).
+	Id *string `protobuf:"bytes,1,opt,name=id,proto3,oneof" json:"id,omitempty"`
+	// Kind of object: "chat.completion.chunk". Documented.
+	Object *string `protobuf:"bytes,2,opt,name=object,proto3,oneof" json:"object,omitempty"`
+	// When the reply was created; Unix seconds on the wire. Inferred (OpenAI
+	// format).
+	Created *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=created,proto3" json:"created,omitempty"`
+	// Model that answers. Inferred (OpenAI format).
+	Model *string `protobuf:"bytes,4,opt,name=model,proto3,oneof" json:"model,omitempty"`
+	// What is new; none where a chunk has usage alone. Documented.
+	Choices []*ChatChunkChoice `protobuf:"bytes,5,rep,name=choices,proto3" json:"choices,omitempty"`
+	// What the call cost; on the last chunk, if at all. Inferred (OpenAI format).
+	Usage *Usage `protobuf:"bytes,6,opt,name=usage,proto3" json:"usage,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ChatCompletionChunk) Reset() {
+	*x = ChatCompletionChunk{}
+	mi := &file_mavera_v1_chat_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChatCompletionChunk) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChatCompletionChunk) ProtoMessage() {}
+
+func (x *ChatCompletionChunk) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_chat_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChatCompletionChunk.ProtoReflect.Descriptor instead.
+func (*ChatCompletionChunk) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ChatCompletionChunk) GetId() string {
+	if x != nil && x.Id != nil {
+		return *x.Id
+	}
+	return ""
+}
+
+func (x *ChatCompletionChunk) GetObject() string {
+	if x != nil && x.Object != nil {
+		return *x.Object
+	}
+	return ""
+}
+
+func (x *ChatCompletionChunk) GetCreated() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Created
+	}
+	return nil
+}
+
+func (x *ChatCompletionChunk) GetModel() string {
+	if x != nil && x.Model != nil {
+		return *x.Model
+	}
+	return ""
+}
+
+func (x *ChatCompletionChunk) GetChoices() []*ChatChunkChoice {
+	if x != nil {
+		return x.Choices
+	}
+	return nil
+}
+
+func (x *ChatCompletionChunk) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *ChatCompletionChunk) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ChatChunkChoice is what is new of one choice. Documented.
+type ChatChunkChoice struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position of the choice. At least 0. Inferred (OpenAI format).
+	Index *int32 `protobuf:"varint,1,opt,name=index,proto3,oneof" json:"index,omitempty"`
+	// What is new. Documented.
+	Delta *ChatDelta `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
+	// Why the text ended; on the last chunk of the choice. Inferred (OpenAI format).
+	FinishReason *string `protobuf:"bytes,3,opt,name=finish_reason,json=finishReason,proto3,oneof" json:"finish_reason,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ChatChunkChoice) Reset() {
+	*x = ChatChunkChoice{}
+	mi := &file_mavera_v1_chat_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChatChunkChoice) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChatChunkChoice) ProtoMessage() {}
+
+func (x *ChatChunkChoice) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_chat_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChatChunkChoice.ProtoReflect.Descriptor instead.
+func (*ChatChunkChoice) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ChatChunkChoice) GetIndex() int32 {
+	if x != nil && x.Index != nil {
+		return *x.Index
+	}
+	return 0
+}
+
+func (x *ChatChunkChoice) GetDelta() *ChatDelta {
+	if x != nil {
+		return x.Delta
+	}
+	return nil
+}
+
+func (x *ChatChunkChoice) GetFinishReason() string {
+	if x != nil && x.FinishReason != nil {
+		return *x.FinishReason
+	}
+	return ""
+}
+
+func (x *ChatChunkChoice) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ChatDelta is new text or a piece of a call. Documented.
+type ChatDelta struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Who speaks; on the first chunk. Inferred (OpenAI format).
+	Role *string `protobuf:"bytes,1,opt,name=role,proto3,oneof" json:"role,omitempty"`
+	// New text; may be missing or empty. Documented.
+	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
+	// Pieces of the calls that the caller is asked to run. Inferred (OpenAI format).
+	ToolCalls []*structpb.Struct `protobuf:"bytes,3,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ChatDelta) Reset() {
+	*x = ChatDelta{}
+	mi := &file_mavera_v1_chat_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ChatDelta) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ChatDelta) ProtoMessage() {}
+
+func (x *ChatDelta) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_chat_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ChatDelta.ProtoReflect.Descriptor instead.
+func (*ChatDelta) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ChatDelta) GetRole() string {
+	if x != nil && x.Role != nil {
+		return *x.Role
+	}
+	return ""
+}
+
+func (x *ChatDelta) GetContent() string {
+	if x != nil && x.Content != nil {
+		return *x.Content
+	}
+	return ""
+}
+
+func (x *ChatDelta) GetToolCalls() []*structpb.Struct {
+	if x != nil {
+		return x.ToolCalls
+	}
+	return nil
+}
+
+func (x *ChatDelta) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
 // ChatMessage is one turn of the conversation. Documented.
 type ChatMessage struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -433,7 +921,7 @@ type ChatMessage struct {
 
 func (x *ChatMessage) Reset() {
 	*x = ChatMessage{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[2]
+	mi := &file_mavera_v1_chat_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -445,7 +933,7 @@ func (x *ChatMessage) String() string {
 func (*ChatMessage) ProtoMessage() {}
 
 func (x *ChatMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[2]
+	mi := &file_mavera_v1_chat_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -458,7 +946,7 @@ func (x *ChatMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatMessage.ProtoReflect.Descriptor instead.
 func (*ChatMessage) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{2}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *ChatMessage) GetRole() ChatRole {
@@ -519,7 +1007,7 @@ type ChatTool struct {
 
 func (x *ChatTool) Reset() {
 	*x = ChatTool{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[3]
+	mi := &file_mavera_v1_chat_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -531,7 +1019,7 @@ func (x *ChatTool) String() string {
 func (*ChatTool) ProtoMessage() {}
 
 func (x *ChatTool) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[3]
+	mi := &file_mavera_v1_chat_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -544,7 +1032,7 @@ func (x *ChatTool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatTool.ProtoReflect.Descriptor instead.
 func (*ChatTool) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{3}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *ChatTool) GetType() string {
@@ -584,7 +1072,7 @@ type ChatResponseFormat struct {
 
 func (x *ChatResponseFormat) Reset() {
 	*x = ChatResponseFormat{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[4]
+	mi := &file_mavera_v1_chat_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -596,7 +1084,7 @@ func (x *ChatResponseFormat) String() string {
 func (*ChatResponseFormat) ProtoMessage() {}
 
 func (x *ChatResponseFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[4]
+	mi := &file_mavera_v1_chat_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -609,7 +1097,7 @@ func (x *ChatResponseFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatResponseFormat.ProtoReflect.Descriptor instead.
 func (*ChatResponseFormat) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{4}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *ChatResponseFormat) GetType() ChatResponseFormatType {
@@ -651,7 +1139,7 @@ type ChatChoice struct {
 
 func (x *ChatChoice) Reset() {
 	*x = ChatChoice{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[5]
+	mi := &file_mavera_v1_chat_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -663,7 +1151,7 @@ func (x *ChatChoice) String() string {
 func (*ChatChoice) ProtoMessage() {}
 
 func (x *ChatChoice) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[5]
+	mi := &file_mavera_v1_chat_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -676,7 +1164,7 @@ func (x *ChatChoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatChoice.ProtoReflect.Descriptor instead.
 func (*ChatChoice) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{5}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ChatChoice) GetIndex() int32 {
@@ -722,7 +1210,7 @@ type ChatAttachment struct {
 
 func (x *ChatAttachment) Reset() {
 	*x = ChatAttachment{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[6]
+	mi := &file_mavera_v1_chat_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -734,7 +1222,7 @@ func (x *ChatAttachment) String() string {
 func (*ChatAttachment) ProtoMessage() {}
 
 func (x *ChatAttachment) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[6]
+	mi := &file_mavera_v1_chat_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -747,7 +1235,7 @@ func (x *ChatAttachment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatAttachment.ProtoReflect.Descriptor instead.
 func (*ChatAttachment) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{6}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ChatAttachment) GetType() string {
@@ -788,7 +1276,7 @@ type ChatToolCall struct {
 
 func (x *ChatToolCall) Reset() {
 	*x = ChatToolCall{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[7]
+	mi := &file_mavera_v1_chat_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -800,7 +1288,7 @@ func (x *ChatToolCall) String() string {
 func (*ChatToolCall) ProtoMessage() {}
 
 func (x *ChatToolCall) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[7]
+	mi := &file_mavera_v1_chat_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -813,7 +1301,7 @@ func (x *ChatToolCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatToolCall.ProtoReflect.Descriptor instead.
 func (*ChatToolCall) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{7}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *ChatToolCall) GetId() string {
@@ -868,7 +1356,7 @@ type ChatFunctionDefinition struct {
 
 func (x *ChatFunctionDefinition) Reset() {
 	*x = ChatFunctionDefinition{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[8]
+	mi := &file_mavera_v1_chat_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -880,7 +1368,7 @@ func (x *ChatFunctionDefinition) String() string {
 func (*ChatFunctionDefinition) ProtoMessage() {}
 
 func (x *ChatFunctionDefinition) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[8]
+	mi := &file_mavera_v1_chat_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -893,7 +1381,7 @@ func (x *ChatFunctionDefinition) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatFunctionDefinition.ProtoReflect.Descriptor instead.
 func (*ChatFunctionDefinition) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{8}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ChatFunctionDefinition) GetName() string {
@@ -980,7 +1468,7 @@ type ChatCompletionMessage struct {
 
 func (x *ChatCompletionMessage) Reset() {
 	*x = ChatCompletionMessage{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[9]
+	mi := &file_mavera_v1_chat_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -992,7 +1480,7 @@ func (x *ChatCompletionMessage) String() string {
 func (*ChatCompletionMessage) ProtoMessage() {}
 
 func (x *ChatCompletionMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[9]
+	mi := &file_mavera_v1_chat_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1005,7 +1493,7 @@ func (x *ChatCompletionMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatCompletionMessage.ProtoReflect.Descriptor instead.
 func (*ChatCompletionMessage) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{9}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ChatCompletionMessage) GetRole() string {
@@ -1058,7 +1546,7 @@ type ChatToolCallFunction struct {
 
 func (x *ChatToolCallFunction) Reset() {
 	*x = ChatToolCallFunction{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[10]
+	mi := &file_mavera_v1_chat_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1070,7 +1558,7 @@ func (x *ChatToolCallFunction) String() string {
 func (*ChatToolCallFunction) ProtoMessage() {}
 
 func (x *ChatToolCallFunction) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[10]
+	mi := &file_mavera_v1_chat_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1083,7 +1571,7 @@ func (x *ChatToolCallFunction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatToolCallFunction.ProtoReflect.Descriptor instead.
 func (*ChatToolCallFunction) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{10}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ChatToolCallFunction) GetName() string {
@@ -1124,7 +1612,7 @@ type ChatToolChoice struct {
 
 func (x *ChatToolChoice) Reset() {
 	*x = ChatToolChoice{}
-	mi := &file_mavera_v1_chat_proto_msgTypes[11]
+	mi := &file_mavera_v1_chat_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1136,7 +1624,7 @@ func (x *ChatToolChoice) String() string {
 func (*ChatToolChoice) ProtoMessage() {}
 
 func (x *ChatToolChoice) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_chat_proto_msgTypes[11]
+	mi := &file_mavera_v1_chat_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1149,7 +1637,7 @@ func (x *ChatToolChoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatToolChoice.ProtoReflect.Descriptor instead.
 func (*ChatToolChoice) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{11}
+	return file_mavera_v1_chat_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ChatToolChoice) GetForm() isChatToolChoice_Form {
@@ -1224,6 +1712,30 @@ const file_mavera_v1_chat_proto_rawDesc = "" +
 	"\n" +
 	"_verbosityB\x0e\n" +
 	"\f_temperatureB\r\n" +
+	"\v_max_tokens\"\x9f\x06\n" +
+	"\x1bStreamChatCompletionRequest\x12\x1c\n" +
+	"\x05model\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x05model\x12?\n" +
+	"\bmessages\x18\x02 \x03(\v2\x16.mavera.v1.ChatMessageB\v\xbaH\b\x92\x01\x05\b\x01\x10\x80\x01R\bmessages\x12\"\n" +
+	"\n" +
+	"persona_id\x18\x03 \x01(\tH\x00R\tpersonaId\x88\x01\x01\x12(\n" +
+	"\ranalysis_mode\x18\x04 \x01(\bH\x01R\fanalysisMode\x88\x01\x01\x12T\n" +
+	"\x10reasoning_effort\x18\x05 \x01(\x0e2\x1a.mavera.v1.ReasoningEffortB\b\xbaH\x05\x82\x01\x02\x10\x01H\x02R\x0freasoningEffort\x88\x01\x01\x12A\n" +
+	"\tverbosity\x18\x06 \x01(\x0e2\x14.mavera.v1.VerbosityB\b\xbaH\x05\x82\x01\x02\x10\x01H\x03R\tverbosity\x88\x01\x01\x12>\n" +
+	"\vtemperature\x18\a \x01(\x01B\x17\xbaH\x14\x12\x12\x19\x00\x00\x00\x00\x00\x00\x00@)\x00\x00\x00\x00\x00\x00\x00\x00H\x04R\vtemperature\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"max_tokens\x18\b \x01(\x05H\x05R\tmaxTokens\x88\x01\x01\x12)\n" +
+	"\x05tools\x18\t \x03(\v2\x13.mavera.v1.ChatToolR\x05tools\x12:\n" +
+	"\vtool_choice\x18\n" +
+	" \x01(\v2\x19.mavera.v1.ChatToolChoiceR\n" +
+	"toolChoice\x12F\n" +
+	"\x0fresponse_format\x18\v \x01(\v2\x1d.mavera.v1.ChatResponseFormatR\x0eresponseFormat\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\r\n" +
+	"\v_persona_idB\x10\n" +
+	"\x0e_analysis_modeB\x13\n" +
+	"\x11_reasoning_effortB\f\n" +
+	"\n" +
+	"_verbosityB\x0e\n" +
+	"\f_temperatureB\r\n" +
 	"\v_max_tokens\"\x87\x03\n" +
 	"\x0eChatCompletion\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x1b\n" +
@@ -1236,7 +1748,38 @@ const file_mavera_v1_chat_proto_rawDesc = "" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x05\n" +
 	"\x03_idB\t\n" +
 	"\a_objectB\b\n" +
-	"\x06_model\"\xd8\x02\n" +
+	"\x06_model\"\xa1\x01\n" +
+	"\x19ChatCompletionStreamEvent\x12>\n" +
+	"\x05chunk\x18\x01 \x01(\v2\x1e.mavera.v1.ChatCompletionChunkB\x06\x92\x80\x19\x02 \x01H\x00R\x05chunk\x123\n" +
+	"\aunknown\x18\x0f \x01(\v2\x17.mavera.v1.UnknownEventH\x00R\aunknown:\x06\x8a\x80\x19\x02\b\x03B\a\n" +
+	"\x05event\"\xd8\x02\n" +
+	"\x13ChatCompletionChunk\x12\x13\n" +
+	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x1b\n" +
+	"\x06object\x18\x02 \x01(\tH\x01R\x06object\x88\x01\x01\x124\n" +
+	"\acreated\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\acreated\x12\x19\n" +
+	"\x05model\x18\x04 \x01(\tH\x02R\x05model\x88\x01\x01\x124\n" +
+	"\achoices\x18\x05 \x03(\v2\x1a.mavera.v1.ChatChunkChoiceR\achoices\x12&\n" +
+	"\x05usage\x18\x06 \x01(\v2\x10.mavera.v1.UsageR\x05usage\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x05\n" +
+	"\x03_idB\t\n" +
+	"\a_objectB\b\n" +
+	"\x06_model\"\xec\x01\n" +
+	"\x0fChatChunkChoice\x12\x19\n" +
+	"\x05index\x18\x01 \x01(\x05H\x00R\x05index\x88\x01\x01\x12*\n" +
+	"\x05delta\x18\x02 \x01(\v2\x14.mavera.v1.ChatDeltaR\x05delta\x120\n" +
+	"\rfinish_reason\x18\x03 \x01(\tB\x06\x92\x80\x19\x02H\x01H\x01R\ffinishReason\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\b\n" +
+	"\x06_indexB\x10\n" +
+	"\x0e_finish_reason\"\xd6\x01\n" +
+	"\tChatDelta\x12\x17\n" +
+	"\x04role\x18\x01 \x01(\tH\x00R\x04role\x88\x01\x01\x12\x1d\n" +
+	"\acontent\x18\x02 \x01(\tH\x01R\acontent\x88\x01\x01\x126\n" +
+	"\n" +
+	"tool_calls\x18\x03 \x03(\v2\x17.google.protobuf.StructR\ttoolCalls\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\a\n" +
+	"\x05_roleB\n" +
+	"\n" +
+	"\b_content\"\xd8\x02\n" +
 	"\vChatMessage\x124\n" +
 	"\x04role\x18\x01 \x01(\x0e2\x13.mavera.v1.ChatRoleB\v\xbaH\b\xc8\x01\x01\x82\x01\x02\x10\x01R\x04role\x12 \n" +
 	"\acontent\x18\x02 \x01(\tB\x06\x92\x80\x19\x020\x01R\acontent\x12;\n" +
@@ -1318,10 +1861,12 @@ const file_mavera_v1_chat_proto_rawDesc = "" +
 	"%CHAT_RESPONSE_FORMAT_TYPE_UNSPECIFIED\x10\x00\x12\"\n" +
 	"\x1eCHAT_RESPONSE_FORMAT_TYPE_TEXT\x10\x01\x12)\n" +
 	"%CHAT_RESPONSE_FORMAT_TYPE_JSON_OBJECT\x10\x02\x12)\n" +
-	"%CHAT_RESPONSE_FORMAT_TYPE_JSON_SCHEMA\x10\x032\xa0\x01\n" +
+	"%CHAT_RESPONSE_FORMAT_TYPE_JSON_SCHEMA\x10\x032\xb7\x02\n" +
 	"\vChatService\x12\x8b\x01\n" +
 	"\x14CreateChatCompletion\x12&.mavera.v1.CreateChatCompletionRequest\x1a\x19.mavera.v1.ChatCompletion\"0\x82\x80\x19\x10\n" +
-	"\x04chat\x12\x02\b<\x1a\x02\bx \x01\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/chat/completions\x1a\x03\x88\x02\x01BAZ?github.com/mavera-gateway/mavera-gateway/gen/mavera/v1;maverav1b\x06proto3"
+	"\x04chat\x12\x02\b<\x1a\x02\bx \x01\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/chat/completions\x12\x94\x01\n" +
+	"\x14StreamChatCompletion\x12&.mavera.v1.StreamChatCompletionRequest\x1a$.mavera.v1.ChatCompletionStreamEvent\",\x82\x80\x19\f\n" +
+	"\x04chat\x12\x02\b< \x01\x82\xd3\xe4\x93\x02\x16:\x01*\"\x11/chat/completions0\x01\x1a\x03\x88\x02\x01BAZ?github.com/mavera-gateway/mavera-gateway/gen/mavera/v1;maverav1b\x06proto3"
 
 var (
 	file_mavera_v1_chat_proto_rawDescOnce sync.Once
@@ -1336,73 +1881,98 @@ func file_mavera_v1_chat_proto_rawDescGZIP() []byte {
 }
 
 var file_mavera_v1_chat_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_mavera_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 12)
+var file_mavera_v1_chat_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_mavera_v1_chat_proto_goTypes = []any{
 	(ChatRole)(0),                       // 0: mavera.v1.ChatRole
 	(ChatResponseFormatType)(0),         // 1: mavera.v1.ChatResponseFormatType
 	(*CreateChatCompletionRequest)(nil), // 2: mavera.v1.CreateChatCompletionRequest
-	(*ChatCompletion)(nil),              // 3: mavera.v1.ChatCompletion
-	(*ChatMessage)(nil),                 // 4: mavera.v1.ChatMessage
-	(*ChatTool)(nil),                    // 5: mavera.v1.ChatTool
-	(*ChatResponseFormat)(nil),          // 6: mavera.v1.ChatResponseFormat
-	(*ChatChoice)(nil),                  // 7: mavera.v1.ChatChoice
-	(*ChatAttachment)(nil),              // 8: mavera.v1.ChatAttachment
-	(*ChatToolCall)(nil),                // 9: mavera.v1.ChatToolCall
-	(*ChatFunctionDefinition)(nil),      // 10: mavera.v1.ChatFunctionDefinition
-	(*ChatCompletionMessage)(nil),       // 11: mavera.v1.ChatCompletionMessage
-	(*ChatToolCallFunction)(nil),        // 12: mavera.v1.ChatToolCallFunction
-	(*ChatToolChoice)(nil),              // 13: mavera.v1.ChatToolChoice
-	(ReasoningEffort)(0),                // 14: mavera.v1.ReasoningEffort
-	(Verbosity)(0),                      // 15: mavera.v1.Verbosity
-	(*structpb.Struct)(nil),             // 16: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),       // 17: google.protobuf.Timestamp
-	(*Usage)(nil),                       // 18: mavera.v1.Usage
-	(*ResponseAnalysis)(nil),            // 19: mavera.v1.ResponseAnalysis
-	(*NestedJsonSchema)(nil),            // 20: mavera.v1.NestedJsonSchema
-	(ToolChoiceMode)(0),                 // 21: mavera.v1.ToolChoiceMode
+	(*StreamChatCompletionRequest)(nil), // 3: mavera.v1.StreamChatCompletionRequest
+	(*ChatCompletion)(nil),              // 4: mavera.v1.ChatCompletion
+	(*ChatCompletionStreamEvent)(nil),   // 5: mavera.v1.ChatCompletionStreamEvent
+	(*ChatCompletionChunk)(nil),         // 6: mavera.v1.ChatCompletionChunk
+	(*ChatChunkChoice)(nil),             // 7: mavera.v1.ChatChunkChoice
+	(*ChatDelta)(nil),                   // 8: mavera.v1.ChatDelta
+	(*ChatMessage)(nil),                 // 9: mavera.v1.ChatMessage
+	(*ChatTool)(nil),                    // 10: mavera.v1.ChatTool
+	(*ChatResponseFormat)(nil),          // 11: mavera.v1.ChatResponseFormat
+	(*ChatChoice)(nil),                  // 12: mavera.v1.ChatChoice
+	(*ChatAttachment)(nil),              // 13: mavera.v1.ChatAttachment
+	(*ChatToolCall)(nil),                // 14: mavera.v1.ChatToolCall
+	(*ChatFunctionDefinition)(nil),      // 15: mavera.v1.ChatFunctionDefinition
+	(*ChatCompletionMessage)(nil),       // 16: mavera.v1.ChatCompletionMessage
+	(*ChatToolCallFunction)(nil),        // 17: mavera.v1.ChatToolCallFunction
+	(*ChatToolChoice)(nil),              // 18: mavera.v1.ChatToolChoice
+	(ReasoningEffort)(0),                // 19: mavera.v1.ReasoningEffort
+	(Verbosity)(0),                      // 20: mavera.v1.Verbosity
+	(*structpb.Struct)(nil),             // 21: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),       // 22: google.protobuf.Timestamp
+	(*Usage)(nil),                       // 23: mavera.v1.Usage
+	(*ResponseAnalysis)(nil),            // 24: mavera.v1.ResponseAnalysis
+	(*UnknownEvent)(nil),                // 25: mavera.v1.UnknownEvent
+	(*NestedJsonSchema)(nil),            // 26: mavera.v1.NestedJsonSchema
+	(ToolChoiceMode)(0),                 // 27: mavera.v1.ToolChoiceMode
 }
 var file_mavera_v1_chat_proto_depIdxs = []int32{
-	4,  // 0: mavera.v1.CreateChatCompletionRequest.messages:type_name -> mavera.v1.ChatMessage
-	14, // 1: mavera.v1.CreateChatCompletionRequest.reasoning_effort:type_name -> mavera.v1.ReasoningEffort
-	15, // 2: mavera.v1.CreateChatCompletionRequest.verbosity:type_name -> mavera.v1.Verbosity
-	5,  // 3: mavera.v1.CreateChatCompletionRequest.tools:type_name -> mavera.v1.ChatTool
-	13, // 4: mavera.v1.CreateChatCompletionRequest.tool_choice:type_name -> mavera.v1.ChatToolChoice
-	6,  // 5: mavera.v1.CreateChatCompletionRequest.response_format:type_name -> mavera.v1.ChatResponseFormat
-	16, // 6: mavera.v1.CreateChatCompletionRequest.additional_fields:type_name -> google.protobuf.Struct
-	17, // 7: mavera.v1.ChatCompletion.created:type_name -> google.protobuf.Timestamp
-	7,  // 8: mavera.v1.ChatCompletion.choices:type_name -> mavera.v1.ChatChoice
-	18, // 9: mavera.v1.ChatCompletion.usage:type_name -> mavera.v1.Usage
-	19, // 10: mavera.v1.ChatCompletion.analysis:type_name -> mavera.v1.ResponseAnalysis
-	16, // 11: mavera.v1.ChatCompletion.additional_fields:type_name -> google.protobuf.Struct
-	0,  // 12: mavera.v1.ChatMessage.role:type_name -> mavera.v1.ChatRole
-	8,  // 13: mavera.v1.ChatMessage.attachments:type_name -> mavera.v1.ChatAttachment
-	9,  // 14: mavera.v1.ChatMessage.tool_calls:type_name -> mavera.v1.ChatToolCall
-	16, // 15: mavera.v1.ChatMessage.additional_fields:type_name -> google.protobuf.Struct
-	10, // 16: mavera.v1.ChatTool.function:type_name -> mavera.v1.ChatFunctionDefinition
-	16, // 17: mavera.v1.ChatTool.additional_fields:type_name -> google.protobuf.Struct
-	1,  // 18: mavera.v1.ChatResponseFormat.type:type_name -> mavera.v1.ChatResponseFormatType
-	20, // 19: mavera.v1.ChatResponseFormat.json_schema:type_name -> mavera.v1.NestedJsonSchema
-	16, // 20: mavera.v1.ChatResponseFormat.additional_fields:type_name -> google.protobuf.Struct
-	11, // 21: mavera.v1.ChatChoice.message:type_name -> mavera.v1.ChatCompletionMessage
-	16, // 22: mavera.v1.ChatChoice.additional_fields:type_name -> google.protobuf.Struct
-	16, // 23: mavera.v1.ChatAttachment.additional_fields:type_name -> google.protobuf.Struct
-	12, // 24: mavera.v1.ChatToolCall.function:type_name -> mavera.v1.ChatToolCallFunction
-	16, // 25: mavera.v1.ChatToolCall.additional_fields:type_name -> google.protobuf.Struct
-	16, // 26: mavera.v1.ChatFunctionDefinition.parameters:type_name -> google.protobuf.Struct
-	16, // 27: mavera.v1.ChatFunctionDefinition.additional_fields:type_name -> google.protobuf.Struct
-	9,  // 28: mavera.v1.ChatCompletionMessage.tool_calls:type_name -> mavera.v1.ChatToolCall
-	16, // 29: mavera.v1.ChatCompletionMessage.parsed:type_name -> google.protobuf.Struct
-	16, // 30: mavera.v1.ChatCompletionMessage.additional_fields:type_name -> google.protobuf.Struct
-	16, // 31: mavera.v1.ChatToolCallFunction.additional_fields:type_name -> google.protobuf.Struct
-	21, // 32: mavera.v1.ChatToolChoice.mode:type_name -> mavera.v1.ToolChoiceMode
-	16, // 33: mavera.v1.ChatToolChoice.object:type_name -> google.protobuf.Struct
-	2,  // 34: mavera.v1.ChatService.CreateChatCompletion:input_type -> mavera.v1.CreateChatCompletionRequest
-	3,  // 35: mavera.v1.ChatService.CreateChatCompletion:output_type -> mavera.v1.ChatCompletion
-	35, // [35:36] is the sub-list for method output_type
-	34, // [34:35] is the sub-list for method input_type
-	34, // [34:34] is the sub-list for extension type_name
-	34, // [34:34] is the sub-list for extension extendee
-	0,  // [0:34] is the sub-list for field type_name
+	9,  // 0: mavera.v1.CreateChatCompletionRequest.messages:type_name -> mavera.v1.ChatMessage
+	19, // 1: mavera.v1.CreateChatCompletionRequest.reasoning_effort:type_name -> mavera.v1.ReasoningEffort
+	20, // 2: mavera.v1.CreateChatCompletionRequest.verbosity:type_name -> mavera.v1.Verbosity
+	10, // 3: mavera.v1.CreateChatCompletionRequest.tools:type_name -> mavera.v1.ChatTool
+	18, // 4: mavera.v1.CreateChatCompletionRequest.tool_choice:type_name -> mavera.v1.ChatToolChoice
+	11, // 5: mavera.v1.CreateChatCompletionRequest.response_format:type_name -> mavera.v1.ChatResponseFormat
+	21, // 6: mavera.v1.CreateChatCompletionRequest.additional_fields:type_name -> google.protobuf.Struct
+	9,  // 7: mavera.v1.StreamChatCompletionRequest.messages:type_name -> mavera.v1.ChatMessage
+	19, // 8: mavera.v1.StreamChatCompletionRequest.reasoning_effort:type_name -> mavera.v1.ReasoningEffort
+	20, // 9: mavera.v1.StreamChatCompletionRequest.verbosity:type_name -> mavera.v1.Verbosity
+	10, // 10: mavera.v1.StreamChatCompletionRequest.tools:type_name -> mavera.v1.ChatTool
+	18, // 11: mavera.v1.StreamChatCompletionRequest.tool_choice:type_name -> mavera.v1.ChatToolChoice
+	11, // 12: mavera.v1.StreamChatCompletionRequest.response_format:type_name -> mavera.v1.ChatResponseFormat
+	21, // 13: mavera.v1.StreamChatCompletionRequest.additional_fields:type_name -> google.protobuf.Struct
+	22, // 14: mavera.v1.ChatCompletion.created:type_name -> google.protobuf.Timestamp
+	12, // 15: mavera.v1.ChatCompletion.choices:type_name -> mavera.v1.ChatChoice
+	23, // 16: mavera.v1.ChatCompletion.usage:type_name -> mavera.v1.Usage
+	24, // 17: mavera.v1.ChatCompletion.analysis:type_name -> mavera.v1.ResponseAnalysis
+	21, // 18: mavera.v1.ChatCompletion.additional_fields:type_name -> google.protobuf.Struct
+	6,  // 19: mavera.v1.ChatCompletionStreamEvent.chunk:type_name -> mavera.v1.ChatCompletionChunk
+	25, // 20: mavera.v1.ChatCompletionStreamEvent.unknown:type_name -> mavera.v1.UnknownEvent
+	22, // 21: mavera.v1.ChatCompletionChunk.created:type_name -> google.protobuf.Timestamp
+	7,  // 22: mavera.v1.ChatCompletionChunk.choices:type_name -> mavera.v1.ChatChunkChoice
+	23, // 23: mavera.v1.ChatCompletionChunk.usage:type_name -> mavera.v1.Usage
+	21, // 24: mavera.v1.ChatCompletionChunk.additional_fields:type_name -> google.protobuf.Struct
+	8,  // 25: mavera.v1.ChatChunkChoice.delta:type_name -> mavera.v1.ChatDelta
+	21, // 26: mavera.v1.ChatChunkChoice.additional_fields:type_name -> google.protobuf.Struct
+	21, // 27: mavera.v1.ChatDelta.tool_calls:type_name -> google.protobuf.Struct
+	21, // 28: mavera.v1.ChatDelta.additional_fields:type_name -> google.protobuf.Struct
+	0,  // 29: mavera.v1.ChatMessage.role:type_name -> mavera.v1.ChatRole
+	13, // 30: mavera.v1.ChatMessage.attachments:type_name -> mavera.v1.ChatAttachment
+	14, // 31: mavera.v1.ChatMessage.tool_calls:type_name -> mavera.v1.ChatToolCall
+	21, // 32: mavera.v1.ChatMessage.additional_fields:type_name -> google.protobuf.Struct
+	15, // 33: mavera.v1.ChatTool.function:type_name -> mavera.v1.ChatFunctionDefinition
+	21, // 34: mavera.v1.ChatTool.additional_fields:type_name -> google.protobuf.Struct
+	1,  // 35: mavera.v1.ChatResponseFormat.type:type_name -> mavera.v1.ChatResponseFormatType
+	26, // 36: mavera.v1.ChatResponseFormat.json_schema:type_name -> mavera.v1.NestedJsonSchema
+	21, // 37: mavera.v1.ChatResponseFormat.additional_fields:type_name -> google.protobuf.Struct
+	16, // 38: mavera.v1.ChatChoice.message:type_name -> mavera.v1.ChatCompletionMessage
+	21, // 39: mavera.v1.ChatChoice.additional_fields:type_name -> google.protobuf.Struct
+	21, // 40: mavera.v1.ChatAttachment.additional_fields:type_name -> google.protobuf.Struct
+	17, // 41: mavera.v1.ChatToolCall.function:type_name -> mavera.v1.ChatToolCallFunction
+	21, // 42: mavera.v1.ChatToolCall.additional_fields:type_name -> google.protobuf.Struct
+	21, // 43: mavera.v1.ChatFunctionDefinition.parameters:type_name -> google.protobuf.Struct
+	21, // 44: mavera.v1.ChatFunctionDefinition.additional_fields:type_name -> google.protobuf.Struct
+	14, // 45: mavera.v1.ChatCompletionMessage.tool_calls:type_name -> mavera.v1.ChatToolCall
+	21, // 46: mavera.v1.ChatCompletionMessage.parsed:type_name -> google.protobuf.Struct
+	21, // 47: mavera.v1.ChatCompletionMessage.additional_fields:type_name -> google.protobuf.Struct
+	21, // 48: mavera.v1.ChatToolCallFunction.additional_fields:type_name -> google.protobuf.Struct
+	27, // 49: mavera.v1.ChatToolChoice.mode:type_name -> mavera.v1.ToolChoiceMode
+	21, // 50: mavera.v1.ChatToolChoice.object:type_name -> google.protobuf.Struct
+	2,  // 51: mavera.v1.ChatService.CreateChatCompletion:input_type -> mavera.v1.CreateChatCompletionRequest
+	3,  // 52: mavera.v1.ChatService.StreamChatCompletion:input_type -> mavera.v1.StreamChatCompletionRequest
+	4,  // 53: mavera.v1.ChatService.CreateChatCompletion:output_type -> mavera.v1.ChatCompletion
+	5,  // 54: mavera.v1.ChatService.StreamChatCompletion:output_type -> mavera.v1.ChatCompletionStreamEvent
+	53, // [53:55] is the sub-list for method output_type
+	51, // [51:53] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_mavera_v1_chat_proto_init() }
@@ -1415,16 +1985,24 @@ func file_mavera_v1_chat_proto_init() {
 	file_mavera_v1_chat_proto_msgTypes[0].OneofWrappers = []any{}
 	file_mavera_v1_chat_proto_msgTypes[1].OneofWrappers = []any{}
 	file_mavera_v1_chat_proto_msgTypes[2].OneofWrappers = []any{}
-	file_mavera_v1_chat_proto_msgTypes[3].OneofWrappers = []any{}
+	file_mavera_v1_chat_proto_msgTypes[3].OneofWrappers = []any{
+		(*ChatCompletionStreamEvent_Chunk)(nil),
+		(*ChatCompletionStreamEvent_Unknown)(nil),
+	}
+	file_mavera_v1_chat_proto_msgTypes[4].OneofWrappers = []any{}
 	file_mavera_v1_chat_proto_msgTypes[5].OneofWrappers = []any{}
+	file_mavera_v1_chat_proto_msgTypes[6].OneofWrappers = []any{}
 	file_mavera_v1_chat_proto_msgTypes[7].OneofWrappers = []any{}
-	file_mavera_v1_chat_proto_msgTypes[8].OneofWrappers = []any{
+	file_mavera_v1_chat_proto_msgTypes[8].OneofWrappers = []any{}
+	file_mavera_v1_chat_proto_msgTypes[10].OneofWrappers = []any{}
+	file_mavera_v1_chat_proto_msgTypes[12].OneofWrappers = []any{}
+	file_mavera_v1_chat_proto_msgTypes[13].OneofWrappers = []any{
 		(*ChatFunctionDefinition_Parameters)(nil),
 		(*ChatFunctionDefinition_ParametersJson)(nil),
 	}
-	file_mavera_v1_chat_proto_msgTypes[9].OneofWrappers = []any{}
-	file_mavera_v1_chat_proto_msgTypes[10].OneofWrappers = []any{}
-	file_mavera_v1_chat_proto_msgTypes[11].OneofWrappers = []any{
+	file_mavera_v1_chat_proto_msgTypes[14].OneofWrappers = []any{}
+	file_mavera_v1_chat_proto_msgTypes[15].OneofWrappers = []any{}
+	file_mavera_v1_chat_proto_msgTypes[16].OneofWrappers = []any{
 		(*ChatToolChoice_Mode)(nil),
 		(*ChatToolChoice_Object)(nil),
 	}
@@ -1434,7 +2012,7 @@ func file_mavera_v1_chat_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mavera_v1_chat_proto_rawDesc), len(file_mavera_v1_chat_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   12,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	ChatService_CreateChatCompletion_FullMethodName = "/mavera.v1.ChatService/CreateChatCompletion"
+	ChatService_StreamChatCompletion_FullMethodName = "/mavera.v1.ChatService/StreamChatCompletion"
 )
 
 // ChatServiceClient is the client API for ChatService service.
@@ -39,6 +40,19 @@ type ChatServiceClient interface {
 	// (/api-reference/chat/create-a-chat-completion). Credits: 1-5. Not
 	// idempotent: a repeat may create and bill twice.
 	CreateChatCompletion(ctx context.Context, in *CreateChatCompletionRequest, opts ...grpc.CallOption) (*ChatCompletion, error)
+	// Legacy chat, chunk by chunk as it is written.
+	//
+	// POST /chat/completions with stream true. Documented
+	// (/api-reference/chat/create-a-chat-completion). Credits: as
+	// CreateChatCompletion. Not idempotent: a repeat may create and bill twice.
+	//
+	// The first event comes as soon as Mavera sends it; each goes to the caller at
+	// once. Usage comes in the last one. Until the first event an error is a status
+	// as of CreateChatCompletion. After it nothing is repeated: a stream that breaks off ends
+	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
+	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
+	// a stream is one unknown event without a name.
+	StreamChatCompletion(ctx context.Context, in *StreamChatCompletionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ChatCompletionStreamEvent], error)
 }
 
 type chatServiceClient struct {
@@ -60,6 +74,25 @@ func (c *chatServiceClient) CreateChatCompletion(ctx context.Context, in *Create
 	return out, nil
 }
 
+func (c *chatServiceClient) StreamChatCompletion(ctx context.Context, in *StreamChatCompletionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ChatCompletionStreamEvent], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ChatService_ServiceDesc.Streams[0], ChatService_StreamChatCompletion_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamChatCompletionRequest, ChatCompletionStreamEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ChatService_StreamChatCompletionClient = grpc.ServerStreamingClient[ChatCompletionStreamEvent]
+
 // ChatServiceServer is the server API for ChatService service.
 // All implementations must embed UnimplementedChatServiceServer
 // for forward compatibility.
@@ -77,6 +110,19 @@ type ChatServiceServer interface {
 	// (/api-reference/chat/create-a-chat-completion). Credits: 1-5. Not
 	// idempotent: a repeat may create and bill twice.
 	CreateChatCompletion(context.Context, *CreateChatCompletionRequest) (*ChatCompletion, error)
+	// Legacy chat, chunk by chunk as it is written.
+	//
+	// POST /chat/completions with stream true. Documented
+	// (/api-reference/chat/create-a-chat-completion). Credits: as
+	// CreateChatCompletion. Not idempotent: a repeat may create and bill twice.
+	//
+	// The first event comes as soon as Mavera sends it; each goes to the caller at
+	// once. Usage comes in the last one. Until the first event an error is a status
+	// as of CreateChatCompletion. After it nothing is repeated: a stream that breaks off ends
+	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
+	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
+	// a stream is one unknown event without a name.
+	StreamChatCompletion(*StreamChatCompletionRequest, grpc.ServerStreamingServer[ChatCompletionStreamEvent]) error
 	mustEmbedUnimplementedChatServiceServer()
 }
 
@@ -89,6 +135,9 @@ type UnimplementedChatServiceServer struct{}
 
 func (UnimplementedChatServiceServer) CreateChatCompletion(context.Context, *CreateChatCompletionRequest) (*ChatCompletion, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateChatCompletion not implemented")
+}
+func (UnimplementedChatServiceServer) StreamChatCompletion(*StreamChatCompletionRequest, grpc.ServerStreamingServer[ChatCompletionStreamEvent]) error {
+	return status.Error(codes.Unimplemented, "method StreamChatCompletion not implemented")
 }
 func (UnimplementedChatServiceServer) mustEmbedUnimplementedChatServiceServer() {}
 func (UnimplementedChatServiceServer) testEmbeddedByValue()                     {}
@@ -130,6 +179,17 @@ func _ChatService_CreateChatCompletion_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ChatService_StreamChatCompletion_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamChatCompletionRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ChatServiceServer).StreamChatCompletion(m, &grpc.GenericServerStream[StreamChatCompletionRequest, ChatCompletionStreamEvent]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ChatService_StreamChatCompletionServer = grpc.ServerStreamingServer[ChatCompletionStreamEvent]
+
 // ChatService_ServiceDesc is the grpc.ServiceDesc for ChatService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -142,6 +202,12 @@ var ChatService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ChatService_CreateChatCompletion_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "StreamChatCompletion",
+			Handler:       _ChatService_StreamChatCompletion_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "mavera/v1/chat.proto",
 }

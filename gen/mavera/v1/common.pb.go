@@ -413,6 +413,63 @@ func (x *BrandVoiceRef) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
+// UnknownEvent is an event of a stream whose kind this version of the gateway does
+// not know, or whose data is not what its name promises. It is passed on as it is.
+type UnknownEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the event; where it has none, the type that its data names.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Data of the event: JSON text as a rule, byte for byte. Bytes that are no
+	// UTF-8 become U+FFFD.
+	Data          string `protobuf:"bytes,2,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UnknownEvent) Reset() {
+	*x = UnknownEvent{}
+	mi := &file_mavera_v1_common_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UnknownEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UnknownEvent) ProtoMessage() {}
+
+func (x *UnknownEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_common_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UnknownEvent.ProtoReflect.Descriptor instead.
+func (*UnknownEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_common_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *UnknownEvent) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *UnknownEvent) GetData() string {
+	if x != nil {
+		return x.Data
+	}
+	return ""
+}
+
 var File_mavera_v1_common_proto protoreflect.FileDescriptor
 
 const file_mavera_v1_common_proto_rawDesc = "" +
@@ -464,7 +521,10 @@ const file_mavera_v1_common_proto_rawDesc = "" +
 	"\x05label\x18\x02 \x01(\tH\x01R\x05label\x88\x01\x01\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x05\n" +
 	"\x03_idB\b\n" +
-	"\x06_labelBAZ?github.com/mavera-gateway/mavera-gateway/gen/mavera/v1;maverav1b\x06proto3"
+	"\x06_label\"6\n" +
+	"\fUnknownEvent\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x12\n" +
+	"\x04data\x18\x02 \x01(\tR\x04dataBAZ?github.com/mavera-gateway/mavera-gateway/gen/mavera/v1;maverav1b\x06proto3"
 
 var (
 	file_mavera_v1_common_proto_rawDescOnce sync.Once
@@ -478,21 +538,22 @@ func file_mavera_v1_common_proto_rawDescGZIP() []byte {
 	return file_mavera_v1_common_proto_rawDescData
 }
 
-var file_mavera_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_mavera_v1_common_proto_msgTypes = make([]protoimpl.MessageInfo, 6)
 var file_mavera_v1_common_proto_goTypes = []any{
 	(*Usage)(nil),           // 0: mavera.v1.Usage
 	(*DeletedResource)(nil), // 1: mavera.v1.DeletedResource
 	(*PersonaRef)(nil),      // 2: mavera.v1.PersonaRef
 	(*FavoriteResult)(nil),  // 3: mavera.v1.FavoriteResult
 	(*BrandVoiceRef)(nil),   // 4: mavera.v1.BrandVoiceRef
-	(*structpb.Struct)(nil), // 5: google.protobuf.Struct
+	(*UnknownEvent)(nil),    // 5: mavera.v1.UnknownEvent
+	(*structpb.Struct)(nil), // 6: google.protobuf.Struct
 }
 var file_mavera_v1_common_proto_depIdxs = []int32{
-	5, // 0: mavera.v1.Usage.additional_fields:type_name -> google.protobuf.Struct
-	5, // 1: mavera.v1.DeletedResource.additional_fields:type_name -> google.protobuf.Struct
-	5, // 2: mavera.v1.PersonaRef.additional_fields:type_name -> google.protobuf.Struct
-	5, // 3: mavera.v1.FavoriteResult.additional_fields:type_name -> google.protobuf.Struct
-	5, // 4: mavera.v1.BrandVoiceRef.additional_fields:type_name -> google.protobuf.Struct
+	6, // 0: mavera.v1.Usage.additional_fields:type_name -> google.protobuf.Struct
+	6, // 1: mavera.v1.DeletedResource.additional_fields:type_name -> google.protobuf.Struct
+	6, // 2: mavera.v1.PersonaRef.additional_fields:type_name -> google.protobuf.Struct
+	6, // 3: mavera.v1.FavoriteResult.additional_fields:type_name -> google.protobuf.Struct
+	6, // 4: mavera.v1.BrandVoiceRef.additional_fields:type_name -> google.protobuf.Struct
 	5, // [5:5] is the sub-list for method output_type
 	5, // [5:5] is the sub-list for method input_type
 	5, // [5:5] is the sub-list for extension type_name
@@ -516,7 +577,7 @@ func file_mavera_v1_common_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mavera_v1_common_proto_rawDesc), len(file_mavera_v1_common_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   6,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -230,6 +230,82 @@ func (x *SendMaveMessageRequest) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
+// StreamMaveChatRequest is the request of StreamMaveChat. It has the
+// fields of SendMaveMessageRequest.
+type StreamMaveChatRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What to research; no length limit documented. Required. Documented.
+	Message string `protobuf:"bytes,1,opt,name=message,proto3" json:"message,omitempty"`
+	// Id of the thread to continue; a new thread is made when absent. Usually
+	// starts with mave_thread_. Documented.
+	ThreadId *string `protobuf:"bytes,2,opt,name=thread_id,json=threadId,proto3,oneof" json:"thread_id,omitempty"`
+	// Id of the workspace to work in; the default one when absent. Documented.
+	WorkspaceId *string `protobuf:"bytes,3,opt,name=workspace_id,json=workspaceId,proto3,oneof" json:"workspace_id,omitempty"`
+	// Further keys of the JSON body. A key that names a field above is sent while
+	// that field is unset, and refused when both are set.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *StreamMaveChatRequest) Reset() {
+	*x = StreamMaveChatRequest{}
+	mi := &file_mavera_v1_mave_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamMaveChatRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamMaveChatRequest) ProtoMessage() {}
+
+func (x *StreamMaveChatRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_mave_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamMaveChatRequest.ProtoReflect.Descriptor instead.
+func (*StreamMaveChatRequest) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StreamMaveChatRequest) GetMessage() string {
+	if x != nil {
+		return x.Message
+	}
+	return ""
+}
+
+func (x *StreamMaveChatRequest) GetThreadId() string {
+	if x != nil && x.ThreadId != nil {
+		return *x.ThreadId
+	}
+	return ""
+}
+
+func (x *StreamMaveChatRequest) GetWorkspaceId() string {
+	if x != nil && x.WorkspaceId != nil {
+		return *x.WorkspaceId
+	}
+	return ""
+}
+
+func (x *StreamMaveChatRequest) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
 // ListMaveThreadsRequest is the request of ListMaveThreads.
 type ListMaveThreadsRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -250,7 +326,7 @@ type ListMaveThreadsRequest struct {
 
 func (x *ListMaveThreadsRequest) Reset() {
 	*x = ListMaveThreadsRequest{}
-	mi := &file_mavera_v1_mave_proto_msgTypes[1]
+	mi := &file_mavera_v1_mave_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -262,7 +338,7 @@ func (x *ListMaveThreadsRequest) String() string {
 func (*ListMaveThreadsRequest) ProtoMessage() {}
 
 func (x *ListMaveThreadsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_mave_proto_msgTypes[1]
+	mi := &file_mavera_v1_mave_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -275,7 +351,7 @@ func (x *ListMaveThreadsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMaveThreadsRequest.ProtoReflect.Descriptor instead.
 func (*ListMaveThreadsRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{1}
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *ListMaveThreadsRequest) GetWorkspaceId() string {
@@ -323,7 +399,7 @@ type ListMaveThreadsResponse struct {
 
 func (x *ListMaveThreadsResponse) Reset() {
 	*x = ListMaveThreadsResponse{}
-	mi := &file_mavera_v1_mave_proto_msgTypes[2]
+	mi := &file_mavera_v1_mave_proto_msgTypes[3]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -335,7 +411,7 @@ func (x *ListMaveThreadsResponse) String() string {
 func (*ListMaveThreadsResponse) ProtoMessage() {}
 
 func (x *ListMaveThreadsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_mave_proto_msgTypes[2]
+	mi := &file_mavera_v1_mave_proto_msgTypes[3]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -348,7 +424,7 @@ func (x *ListMaveThreadsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListMaveThreadsResponse.ProtoReflect.Descriptor instead.
 func (*ListMaveThreadsResponse) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{2}
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{3}
 }
 
 func (x *ListMaveThreadsResponse) GetData() []*MaveThread {
@@ -390,7 +466,7 @@ type GetMaveThreadRequest struct {
 
 func (x *GetMaveThreadRequest) Reset() {
 	*x = GetMaveThreadRequest{}
-	mi := &file_mavera_v1_mave_proto_msgTypes[3]
+	mi := &file_mavera_v1_mave_proto_msgTypes[4]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -402,7 +478,7 @@ func (x *GetMaveThreadRequest) String() string {
 func (*GetMaveThreadRequest) ProtoMessage() {}
 
 func (x *GetMaveThreadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_mave_proto_msgTypes[3]
+	mi := &file_mavera_v1_mave_proto_msgTypes[4]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -415,7 +491,7 @@ func (x *GetMaveThreadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMaveThreadRequest.ProtoReflect.Descriptor instead.
 func (*GetMaveThreadRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{3}
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{4}
 }
 
 func (x *GetMaveThreadRequest) GetThreadId() string {
@@ -446,7 +522,7 @@ type UpdateMaveThreadRequest struct {
 
 func (x *UpdateMaveThreadRequest) Reset() {
 	*x = UpdateMaveThreadRequest{}
-	mi := &file_mavera_v1_mave_proto_msgTypes[4]
+	mi := &file_mavera_v1_mave_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -458,7 +534,7 @@ func (x *UpdateMaveThreadRequest) String() string {
 func (*UpdateMaveThreadRequest) ProtoMessage() {}
 
 func (x *UpdateMaveThreadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_mave_proto_msgTypes[4]
+	mi := &file_mavera_v1_mave_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -471,7 +547,7 @@ func (x *UpdateMaveThreadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateMaveThreadRequest.ProtoReflect.Descriptor instead.
 func (*UpdateMaveThreadRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{4}
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *UpdateMaveThreadRequest) GetThreadId() string {
@@ -513,7 +589,7 @@ type DeleteMaveThreadRequest struct {
 
 func (x *DeleteMaveThreadRequest) Reset() {
 	*x = DeleteMaveThreadRequest{}
-	mi := &file_mavera_v1_mave_proto_msgTypes[5]
+	mi := &file_mavera_v1_mave_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -525,7 +601,7 @@ func (x *DeleteMaveThreadRequest) String() string {
 func (*DeleteMaveThreadRequest) ProtoMessage() {}
 
 func (x *DeleteMaveThreadRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_mave_proto_msgTypes[5]
+	mi := &file_mavera_v1_mave_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -538,7 +614,7 @@ func (x *DeleteMaveThreadRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteMaveThreadRequest.ProtoReflect.Descriptor instead.
 func (*DeleteMaveThreadRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{5}
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DeleteMaveThreadRequest) GetThreadId() string {
@@ -583,7 +659,7 @@ type MaveMessage struct {
 
 func (x *MaveMessage) Reset() {
 	*x = MaveMessage{}
-	mi := &file_mavera_v1_mave_proto_msgTypes[6]
+	mi := &file_mavera_v1_mave_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -595,7 +671,7 @@ func (x *MaveMessage) String() string {
 func (*MaveMessage) ProtoMessage() {}
 
 func (x *MaveMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_mave_proto_msgTypes[6]
+	mi := &file_mavera_v1_mave_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -608,7 +684,7 @@ func (x *MaveMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaveMessage.ProtoReflect.Descriptor instead.
 func (*MaveMessage) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{6}
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *MaveMessage) GetId() string {
@@ -688,6 +764,376 @@ func (x *MaveMessage) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
+// MaveStreamEvent is one event of an answer of the agent: content (repeated),
+// sources, validation, done. The four are documented, their fields are inferred.
+type MaveStreamEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What came.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*MaveStreamEvent_Content
+	//	*MaveStreamEvent_Sources
+	//	*MaveStreamEvent_Validation
+	//	*MaveStreamEvent_Done
+	//	*MaveStreamEvent_Unknown
+	Event         isMaveStreamEvent_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *MaveStreamEvent) Reset() {
+	*x = MaveStreamEvent{}
+	mi := &file_mavera_v1_mave_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MaveStreamEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MaveStreamEvent) ProtoMessage() {}
+
+func (x *MaveStreamEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_mave_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MaveStreamEvent.ProtoReflect.Descriptor instead.
+func (*MaveStreamEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *MaveStreamEvent) GetEvent() isMaveStreamEvent_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *MaveStreamEvent) GetContent() *MaveStreamContentEvent {
+	if x != nil {
+		if x, ok := x.Event.(*MaveStreamEvent_Content); ok {
+			return x.Content
+		}
+	}
+	return nil
+}
+
+func (x *MaveStreamEvent) GetSources() *MaveStreamSourcesEvent {
+	if x != nil {
+		if x, ok := x.Event.(*MaveStreamEvent_Sources); ok {
+			return x.Sources
+		}
+	}
+	return nil
+}
+
+func (x *MaveStreamEvent) GetValidation() *MaveStreamValidationEvent {
+	if x != nil {
+		if x, ok := x.Event.(*MaveStreamEvent_Validation); ok {
+			return x.Validation
+		}
+	}
+	return nil
+}
+
+func (x *MaveStreamEvent) GetDone() *MaveStreamDoneEvent {
+	if x != nil {
+		if x, ok := x.Event.(*MaveStreamEvent_Done); ok {
+			return x.Done
+		}
+	}
+	return nil
+}
+
+func (x *MaveStreamEvent) GetUnknown() *UnknownEvent {
+	if x != nil {
+		if x, ok := x.Event.(*MaveStreamEvent_Unknown); ok {
+			return x.Unknown
+		}
+	}
+	return nil
+}
+
+type isMaveStreamEvent_Event interface {
+	isMaveStreamEvent_Event()
+}
+
+type MaveStreamEvent_Content struct {
+	// A piece of the text. Documented.
+	Content *MaveStreamContentEvent `protobuf:"bytes,1,opt,name=content,proto3,oneof"`
+}
+
+type MaveStreamEvent_Sources struct {
+	// The sources of the answer. Documented.
+	Sources *MaveStreamSourcesEvent `protobuf:"bytes,2,opt,name=sources,proto3,oneof"`
+}
+
+type MaveStreamEvent_Validation struct {
+	// The result of the reality check. Documented.
+	Validation *MaveStreamValidationEvent `protobuf:"bytes,3,opt,name=validation,proto3,oneof"`
+}
+
+type MaveStreamEvent_Done struct {
+	// All is done; the last event, with usage. Documented.
+	Done *MaveStreamDoneEvent `protobuf:"bytes,4,opt,name=done,proto3,oneof"`
+}
+
+type MaveStreamEvent_Unknown struct {
+	// Any other event. One named error ends the stream INTERNAL.
+	Unknown *UnknownEvent `protobuf:"bytes,15,opt,name=unknown,proto3,oneof"`
+}
+
+func (*MaveStreamEvent_Content) isMaveStreamEvent_Event() {}
+
+func (*MaveStreamEvent_Sources) isMaveStreamEvent_Event() {}
+
+func (*MaveStreamEvent_Validation) isMaveStreamEvent_Event() {}
+
+func (*MaveStreamEvent_Done) isMaveStreamEvent_Event() {}
+
+func (*MaveStreamEvent_Unknown) isMaveStreamEvent_Event() {}
+
+// MaveStreamContentEvent has a piece of the text. Inferred (guide prose).
+type MaveStreamContentEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The new text. Inferred (guide prose).
+	Content *string `protobuf:"bytes,1,opt,name=content,proto3,oneof" json:"content,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *MaveStreamContentEvent) Reset() {
+	*x = MaveStreamContentEvent{}
+	mi := &file_mavera_v1_mave_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MaveStreamContentEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MaveStreamContentEvent) ProtoMessage() {}
+
+func (x *MaveStreamContentEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_mave_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MaveStreamContentEvent.ProtoReflect.Descriptor instead.
+func (*MaveStreamContentEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *MaveStreamContentEvent) GetContent() string {
+	if x != nil && x.Content != nil {
+		return *x.Content
+	}
+	return ""
+}
+
+func (x *MaveStreamContentEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// MaveStreamSourcesEvent has the sources of the answer. Inferred (guide prose).
+type MaveStreamSourcesEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The sources, with title, URL and snippet. Inferred (guide prose).
+	Sources []*MaveSource `protobuf:"bytes,1,rep,name=sources,proto3" json:"sources,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *MaveStreamSourcesEvent) Reset() {
+	*x = MaveStreamSourcesEvent{}
+	mi := &file_mavera_v1_mave_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MaveStreamSourcesEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MaveStreamSourcesEvent) ProtoMessage() {}
+
+func (x *MaveStreamSourcesEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_mave_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MaveStreamSourcesEvent.ProtoReflect.Descriptor instead.
+func (*MaveStreamSourcesEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *MaveStreamSourcesEvent) GetSources() []*MaveSource {
+	if x != nil {
+		return x.Sources
+	}
+	return nil
+}
+
+func (x *MaveStreamSourcesEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// MaveStreamValidationEvent has the result of the reality check. Inferred (guide
+// prose).
+type MaveStreamValidationEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The result. Its fields may also stand beside it and are in additional_fields
+	// then. Inferred (guide prose).
+	Validation *MaveValidation `protobuf:"bytes,1,opt,name=validation,proto3" json:"validation,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *MaveStreamValidationEvent) Reset() {
+	*x = MaveStreamValidationEvent{}
+	mi := &file_mavera_v1_mave_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MaveStreamValidationEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MaveStreamValidationEvent) ProtoMessage() {}
+
+func (x *MaveStreamValidationEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_mave_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MaveStreamValidationEvent.ProtoReflect.Descriptor instead.
+func (*MaveStreamValidationEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *MaveStreamValidationEvent) GetValidation() *MaveValidation {
+	if x != nil {
+		return x.Validation
+	}
+	return nil
+}
+
+func (x *MaveStreamValidationEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// MaveStreamDoneEvent ends the answer. Inferred (guide prose).
+type MaveStreamDoneEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What the call cost. Inferred (guide prose).
+	Usage *Usage `protobuf:"bytes,1,opt,name=usage,proto3" json:"usage,omitempty"`
+	// Id of the thread; send it back for follow-ups. Inferred.
+	ThreadId *string `protobuf:"bytes,2,opt,name=thread_id,json=threadId,proto3,oneof" json:"thread_id,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *MaveStreamDoneEvent) Reset() {
+	*x = MaveStreamDoneEvent{}
+	mi := &file_mavera_v1_mave_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *MaveStreamDoneEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*MaveStreamDoneEvent) ProtoMessage() {}
+
+func (x *MaveStreamDoneEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_mave_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use MaveStreamDoneEvent.ProtoReflect.Descriptor instead.
+func (*MaveStreamDoneEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *MaveStreamDoneEvent) GetUsage() *Usage {
+	if x != nil {
+		return x.Usage
+	}
+	return nil
+}
+
+func (x *MaveStreamDoneEvent) GetThreadId() string {
+	if x != nil && x.ThreadId != nil {
+		return *x.ThreadId
+	}
+	return ""
+}
+
+func (x *MaveStreamDoneEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
 // MaveThread is a thread. Lists and updates give message_count; GetMaveThread
 // gives messages, sources and personas_used instead. Documented.
 type MaveThread struct {
@@ -726,7 +1172,7 @@ type MaveThread struct {
 
 func (x *MaveThread) Reset() {
 	*x = MaveThread{}
-	mi := &file_mavera_v1_mave_proto_msgTypes[7]
+	mi := &file_mavera_v1_mave_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -738,7 +1184,7 @@ func (x *MaveThread) String() string {
 func (*MaveThread) ProtoMessage() {}
 
 func (x *MaveThread) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_mave_proto_msgTypes[7]
+	mi := &file_mavera_v1_mave_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -751,7 +1197,7 @@ func (x *MaveThread) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaveThread.ProtoReflect.Descriptor instead.
 func (*MaveThread) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{7}
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MaveThread) GetId() string {
@@ -878,7 +1324,7 @@ type MaveSource struct {
 
 func (x *MaveSource) Reset() {
 	*x = MaveSource{}
-	mi := &file_mavera_v1_mave_proto_msgTypes[8]
+	mi := &file_mavera_v1_mave_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -890,7 +1336,7 @@ func (x *MaveSource) String() string {
 func (*MaveSource) ProtoMessage() {}
 
 func (x *MaveSource) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_mave_proto_msgTypes[8]
+	mi := &file_mavera_v1_mave_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -903,7 +1349,7 @@ func (x *MaveSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaveSource.ProtoReflect.Descriptor instead.
 func (*MaveSource) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{8}
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MaveSource) GetId() string {
@@ -975,7 +1421,7 @@ type MaveValidation struct {
 
 func (x *MaveValidation) Reset() {
 	*x = MaveValidation{}
-	mi := &file_mavera_v1_mave_proto_msgTypes[9]
+	mi := &file_mavera_v1_mave_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -987,7 +1433,7 @@ func (x *MaveValidation) String() string {
 func (*MaveValidation) ProtoMessage() {}
 
 func (x *MaveValidation) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_mave_proto_msgTypes[9]
+	mi := &file_mavera_v1_mave_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1000,7 +1446,7 @@ func (x *MaveValidation) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaveValidation.ProtoReflect.Descriptor instead.
 func (*MaveValidation) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{9}
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MaveValidation) GetConfidenceScore() float64 {
@@ -1053,7 +1499,7 @@ type MaveThreadMessage struct {
 
 func (x *MaveThreadMessage) Reset() {
 	*x = MaveThreadMessage{}
-	mi := &file_mavera_v1_mave_proto_msgTypes[10]
+	mi := &file_mavera_v1_mave_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1065,7 +1511,7 @@ func (x *MaveThreadMessage) String() string {
 func (*MaveThreadMessage) ProtoMessage() {}
 
 func (x *MaveThreadMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_mave_proto_msgTypes[10]
+	mi := &file_mavera_v1_mave_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1078,7 +1524,7 @@ func (x *MaveThreadMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MaveThreadMessage.ProtoReflect.Descriptor instead.
 func (*MaveThreadMessage) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{10}
+	return file_mavera_v1_mave_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MaveThreadMessage) GetId() string {
@@ -1129,6 +1575,14 @@ const file_mavera_v1_mave_proto_rawDesc = "" +
 	"\n" +
 	"\x14mavera/v1/mave.proto\x12\tmavera.v1\x1a\x1bbuf/validate/validate.proto\x1a\x1cgoogle/api/annotations.proto\x1a google/protobuf/field_mask.proto\x1a\x1cgoogle/protobuf/struct.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x1fmavera/options/v1/options.proto\x1a\x16mavera/v1/common.proto\"\xe9\x01\n" +
 	"\x16SendMaveMessageRequest\x12 \n" +
+	"\amessage\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\amessage\x12 \n" +
+	"\tthread_id\x18\x02 \x01(\tH\x00R\bthreadId\x88\x01\x01\x12&\n" +
+	"\fworkspace_id\x18\x03 \x01(\tH\x01R\vworkspaceId\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\f\n" +
+	"\n" +
+	"_thread_idB\x0f\n" +
+	"\r_workspace_id\"\xe8\x01\n" +
+	"\x15StreamMaveChatRequest\x12 \n" +
 	"\amessage\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\amessage\x12 \n" +
 	"\tthread_id\x18\x02 \x01(\tH\x00R\bthreadId\x88\x01\x01\x12&\n" +
 	"\fworkspace_id\x18\x03 \x01(\tH\x01R\vworkspaceId\x88\x01\x01\x12D\n" +
@@ -1187,7 +1641,35 @@ const file_mavera_v1_mave_proto_rawDesc = "" +
 	"_thread_idB\a\n" +
 	"\x05_roleB\n" +
 	"\n" +
-	"\b_content\"\xa7\x06\n" +
+	"\b_content\"\xe1\x02\n" +
+	"\x0fMaveStreamEvent\x12=\n" +
+	"\acontent\x18\x01 \x01(\v2!.mavera.v1.MaveStreamContentEventH\x00R\acontent\x12=\n" +
+	"\asources\x18\x02 \x01(\v2!.mavera.v1.MaveStreamSourcesEventH\x00R\asources\x12F\n" +
+	"\n" +
+	"validation\x18\x03 \x01(\v2$.mavera.v1.MaveStreamValidationEventH\x00R\n" +
+	"validation\x12<\n" +
+	"\x04done\x18\x04 \x01(\v2\x1e.mavera.v1.MaveStreamDoneEventB\x06\x92\x80\x19\x02H\x01H\x00R\x04done\x123\n" +
+	"\aunknown\x18\x0f \x01(\v2\x17.mavera.v1.UnknownEventH\x00R\aunknown:\f\x8a\x80\x19\b\b\x03\x12\x04typeB\a\n" +
+	"\x05event\"\x89\x01\n" +
+	"\x16MaveStreamContentEvent\x12\x1d\n" +
+	"\acontent\x18\x01 \x01(\tH\x00R\acontent\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\n" +
+	"\n" +
+	"\b_content\"\x8f\x01\n" +
+	"\x16MaveStreamSourcesEvent\x12/\n" +
+	"\asources\x18\x01 \x03(\v2\x15.mavera.v1.MaveSourceR\asources\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFields\"\x9c\x01\n" +
+	"\x19MaveStreamValidationEvent\x129\n" +
+	"\n" +
+	"validation\x18\x01 \x01(\v2\x19.mavera.v1.MaveValidationR\n" +
+	"validation\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFields\"\xb3\x01\n" +
+	"\x13MaveStreamDoneEvent\x12&\n" +
+	"\x05usage\x18\x01 \x01(\v2\x10.mavera.v1.UsageR\x05usage\x12 \n" +
+	"\tthread_id\x18\x02 \x01(\tH\x00R\bthreadId\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\f\n" +
+	"\n" +
+	"_thread_id\"\xa7\x06\n" +
 	"\n" +
 	"MaveThread\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x1b\n" +
@@ -1278,11 +1760,14 @@ const file_mavera_v1_mave_proto_rawDesc = "" +
 	"\x17MAVE_COMPLEXITY_COMPLEX\x10\x03\x1a\r\x9a\x80\x19\t\n" +
 	"\aCOMPLEX\x12.\n" +
 	"\x19MAVE_COMPLEXITY_STRATEGIC\x10\x04\x1a\x0f\x9a\x80\x19\v\n" +
-	"\tSTRATEGIC2\xb0\x05\n" +
+	"\tSTRATEGIC2\xac\x06\n" +
 	"\vMaveService\x12{\n" +
 	"\x0fSendMaveMessage\x12!.mavera.v1.SendMaveMessageRequest\x1a\x16.mavera.v1.MaveMessage\"-\x82\x80\x19\x14\n" +
 	"\x04mave\x12\x03\b\xb4\x01\x1a\x03\b\xac\x02 \x010\x01\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
-	"/mave/chat\x12\x8a\x01\n" +
+	"/mave/chat\x12z\n" +
+	"\x0eStreamMaveChat\x12 .mavera.v1.StreamMaveChatRequest\x1a\x1a.mavera.v1.MaveStreamEvent\"(\x82\x80\x19\x0f\n" +
+	"\x04mave\x12\x03\b\xb4\x01 \x010\x01\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
+	"/mave/chat0\x01\x12\x8a\x01\n" +
 	"\x0fListMaveThreads\x12!.mavera.v1.ListMaveThreadsRequest\x1a\".mavera.v1.ListMaveThreadsResponse\"0\x82\x80\x19\x14\n" +
 	"\x04mave\x12\x02\b<\x1a\x02\bx*\x04\b\x01\x10d\x82\xd3\xe4\x93\x02\x0f\x12\r/mave/threads\x90\x02\x01\x12\x7f\n" +
 	"\rGetMaveThread\x12\x1f.mavera.v1.GetMaveThreadRequest\x1a\x15.mavera.v1.MaveThread\"6\x82\x80\x19\x0e\n" +
@@ -1305,68 +1790,90 @@ func file_mavera_v1_mave_proto_rawDescGZIP() []byte {
 }
 
 var file_mavera_v1_mave_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_mavera_v1_mave_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_mavera_v1_mave_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_mavera_v1_mave_proto_goTypes = []any{
-	(MavePhase)(0),                  // 0: mavera.v1.MavePhase
-	(MaveComplexity)(0),             // 1: mavera.v1.MaveComplexity
-	(*SendMaveMessageRequest)(nil),  // 2: mavera.v1.SendMaveMessageRequest
-	(*ListMaveThreadsRequest)(nil),  // 3: mavera.v1.ListMaveThreadsRequest
-	(*ListMaveThreadsResponse)(nil), // 4: mavera.v1.ListMaveThreadsResponse
-	(*GetMaveThreadRequest)(nil),    // 5: mavera.v1.GetMaveThreadRequest
-	(*UpdateMaveThreadRequest)(nil), // 6: mavera.v1.UpdateMaveThreadRequest
-	(*DeleteMaveThreadRequest)(nil), // 7: mavera.v1.DeleteMaveThreadRequest
-	(*MaveMessage)(nil),             // 8: mavera.v1.MaveMessage
-	(*MaveThread)(nil),              // 9: mavera.v1.MaveThread
-	(*MaveSource)(nil),              // 10: mavera.v1.MaveSource
-	(*MaveValidation)(nil),          // 11: mavera.v1.MaveValidation
-	(*MaveThreadMessage)(nil),       // 12: mavera.v1.MaveThreadMessage
-	(*structpb.Struct)(nil),         // 13: google.protobuf.Struct
-	(*fieldmaskpb.FieldMask)(nil),   // 14: google.protobuf.FieldMask
-	(*PersonaRef)(nil),              // 15: mavera.v1.PersonaRef
-	(*Usage)(nil),                   // 16: mavera.v1.Usage
-	(*timestamppb.Timestamp)(nil),   // 17: google.protobuf.Timestamp
-	(*DeletedResource)(nil),         // 18: mavera.v1.DeletedResource
+	(MavePhase)(0),                    // 0: mavera.v1.MavePhase
+	(MaveComplexity)(0),               // 1: mavera.v1.MaveComplexity
+	(*SendMaveMessageRequest)(nil),    // 2: mavera.v1.SendMaveMessageRequest
+	(*StreamMaveChatRequest)(nil),     // 3: mavera.v1.StreamMaveChatRequest
+	(*ListMaveThreadsRequest)(nil),    // 4: mavera.v1.ListMaveThreadsRequest
+	(*ListMaveThreadsResponse)(nil),   // 5: mavera.v1.ListMaveThreadsResponse
+	(*GetMaveThreadRequest)(nil),      // 6: mavera.v1.GetMaveThreadRequest
+	(*UpdateMaveThreadRequest)(nil),   // 7: mavera.v1.UpdateMaveThreadRequest
+	(*DeleteMaveThreadRequest)(nil),   // 8: mavera.v1.DeleteMaveThreadRequest
+	(*MaveMessage)(nil),               // 9: mavera.v1.MaveMessage
+	(*MaveStreamEvent)(nil),           // 10: mavera.v1.MaveStreamEvent
+	(*MaveStreamContentEvent)(nil),    // 11: mavera.v1.MaveStreamContentEvent
+	(*MaveStreamSourcesEvent)(nil),    // 12: mavera.v1.MaveStreamSourcesEvent
+	(*MaveStreamValidationEvent)(nil), // 13: mavera.v1.MaveStreamValidationEvent
+	(*MaveStreamDoneEvent)(nil),       // 14: mavera.v1.MaveStreamDoneEvent
+	(*MaveThread)(nil),                // 15: mavera.v1.MaveThread
+	(*MaveSource)(nil),                // 16: mavera.v1.MaveSource
+	(*MaveValidation)(nil),            // 17: mavera.v1.MaveValidation
+	(*MaveThreadMessage)(nil),         // 18: mavera.v1.MaveThreadMessage
+	(*structpb.Struct)(nil),           // 19: google.protobuf.Struct
+	(*fieldmaskpb.FieldMask)(nil),     // 20: google.protobuf.FieldMask
+	(*PersonaRef)(nil),                // 21: mavera.v1.PersonaRef
+	(*Usage)(nil),                     // 22: mavera.v1.Usage
+	(*timestamppb.Timestamp)(nil),     // 23: google.protobuf.Timestamp
+	(*UnknownEvent)(nil),              // 24: mavera.v1.UnknownEvent
+	(*DeletedResource)(nil),           // 25: mavera.v1.DeletedResource
 }
 var file_mavera_v1_mave_proto_depIdxs = []int32{
-	13, // 0: mavera.v1.SendMaveMessageRequest.additional_fields:type_name -> google.protobuf.Struct
-	9,  // 1: mavera.v1.ListMaveThreadsResponse.data:type_name -> mavera.v1.MaveThread
-	13, // 2: mavera.v1.ListMaveThreadsResponse.additional_fields:type_name -> google.protobuf.Struct
-	14, // 3: mavera.v1.UpdateMaveThreadRequest.update_mask:type_name -> google.protobuf.FieldMask
-	13, // 4: mavera.v1.UpdateMaveThreadRequest.additional_fields:type_name -> google.protobuf.Struct
-	10, // 5: mavera.v1.MaveMessage.sources:type_name -> mavera.v1.MaveSource
-	15, // 6: mavera.v1.MaveMessage.personas_used:type_name -> mavera.v1.PersonaRef
-	11, // 7: mavera.v1.MaveMessage.validation:type_name -> mavera.v1.MaveValidation
-	16, // 8: mavera.v1.MaveMessage.usage:type_name -> mavera.v1.Usage
-	17, // 9: mavera.v1.MaveMessage.created_at:type_name -> google.protobuf.Timestamp
-	13, // 10: mavera.v1.MaveMessage.additional_fields:type_name -> google.protobuf.Struct
-	0,  // 11: mavera.v1.MaveThread.current_phase:type_name -> mavera.v1.MavePhase
-	1,  // 12: mavera.v1.MaveThread.complexity:type_name -> mavera.v1.MaveComplexity
-	17, // 13: mavera.v1.MaveThread.created_at:type_name -> google.protobuf.Timestamp
-	17, // 14: mavera.v1.MaveThread.updated_at:type_name -> google.protobuf.Timestamp
-	12, // 15: mavera.v1.MaveThread.messages:type_name -> mavera.v1.MaveThreadMessage
-	10, // 16: mavera.v1.MaveThread.sources:type_name -> mavera.v1.MaveSource
-	15, // 17: mavera.v1.MaveThread.personas_used:type_name -> mavera.v1.PersonaRef
-	13, // 18: mavera.v1.MaveThread.additional_fields:type_name -> google.protobuf.Struct
-	13, // 19: mavera.v1.MaveSource.additional_fields:type_name -> google.protobuf.Struct
-	13, // 20: mavera.v1.MaveValidation.additional_fields:type_name -> google.protobuf.Struct
-	15, // 21: mavera.v1.MaveThreadMessage.persona:type_name -> mavera.v1.PersonaRef
-	17, // 22: mavera.v1.MaveThreadMessage.created_at:type_name -> google.protobuf.Timestamp
-	13, // 23: mavera.v1.MaveThreadMessage.additional_fields:type_name -> google.protobuf.Struct
-	2,  // 24: mavera.v1.MaveService.SendMaveMessage:input_type -> mavera.v1.SendMaveMessageRequest
-	3,  // 25: mavera.v1.MaveService.ListMaveThreads:input_type -> mavera.v1.ListMaveThreadsRequest
-	5,  // 26: mavera.v1.MaveService.GetMaveThread:input_type -> mavera.v1.GetMaveThreadRequest
-	6,  // 27: mavera.v1.MaveService.UpdateMaveThread:input_type -> mavera.v1.UpdateMaveThreadRequest
-	7,  // 28: mavera.v1.MaveService.DeleteMaveThread:input_type -> mavera.v1.DeleteMaveThreadRequest
-	8,  // 29: mavera.v1.MaveService.SendMaveMessage:output_type -> mavera.v1.MaveMessage
-	4,  // 30: mavera.v1.MaveService.ListMaveThreads:output_type -> mavera.v1.ListMaveThreadsResponse
-	9,  // 31: mavera.v1.MaveService.GetMaveThread:output_type -> mavera.v1.MaveThread
-	9,  // 32: mavera.v1.MaveService.UpdateMaveThread:output_type -> mavera.v1.MaveThread
-	18, // 33: mavera.v1.MaveService.DeleteMaveThread:output_type -> mavera.v1.DeletedResource
-	29, // [29:34] is the sub-list for method output_type
-	24, // [24:29] is the sub-list for method input_type
-	24, // [24:24] is the sub-list for extension type_name
-	24, // [24:24] is the sub-list for extension extendee
-	0,  // [0:24] is the sub-list for field type_name
+	19, // 0: mavera.v1.SendMaveMessageRequest.additional_fields:type_name -> google.protobuf.Struct
+	19, // 1: mavera.v1.StreamMaveChatRequest.additional_fields:type_name -> google.protobuf.Struct
+	15, // 2: mavera.v1.ListMaveThreadsResponse.data:type_name -> mavera.v1.MaveThread
+	19, // 3: mavera.v1.ListMaveThreadsResponse.additional_fields:type_name -> google.protobuf.Struct
+	20, // 4: mavera.v1.UpdateMaveThreadRequest.update_mask:type_name -> google.protobuf.FieldMask
+	19, // 5: mavera.v1.UpdateMaveThreadRequest.additional_fields:type_name -> google.protobuf.Struct
+	16, // 6: mavera.v1.MaveMessage.sources:type_name -> mavera.v1.MaveSource
+	21, // 7: mavera.v1.MaveMessage.personas_used:type_name -> mavera.v1.PersonaRef
+	17, // 8: mavera.v1.MaveMessage.validation:type_name -> mavera.v1.MaveValidation
+	22, // 9: mavera.v1.MaveMessage.usage:type_name -> mavera.v1.Usage
+	23, // 10: mavera.v1.MaveMessage.created_at:type_name -> google.protobuf.Timestamp
+	19, // 11: mavera.v1.MaveMessage.additional_fields:type_name -> google.protobuf.Struct
+	11, // 12: mavera.v1.MaveStreamEvent.content:type_name -> mavera.v1.MaveStreamContentEvent
+	12, // 13: mavera.v1.MaveStreamEvent.sources:type_name -> mavera.v1.MaveStreamSourcesEvent
+	13, // 14: mavera.v1.MaveStreamEvent.validation:type_name -> mavera.v1.MaveStreamValidationEvent
+	14, // 15: mavera.v1.MaveStreamEvent.done:type_name -> mavera.v1.MaveStreamDoneEvent
+	24, // 16: mavera.v1.MaveStreamEvent.unknown:type_name -> mavera.v1.UnknownEvent
+	19, // 17: mavera.v1.MaveStreamContentEvent.additional_fields:type_name -> google.protobuf.Struct
+	16, // 18: mavera.v1.MaveStreamSourcesEvent.sources:type_name -> mavera.v1.MaveSource
+	19, // 19: mavera.v1.MaveStreamSourcesEvent.additional_fields:type_name -> google.protobuf.Struct
+	17, // 20: mavera.v1.MaveStreamValidationEvent.validation:type_name -> mavera.v1.MaveValidation
+	19, // 21: mavera.v1.MaveStreamValidationEvent.additional_fields:type_name -> google.protobuf.Struct
+	22, // 22: mavera.v1.MaveStreamDoneEvent.usage:type_name -> mavera.v1.Usage
+	19, // 23: mavera.v1.MaveStreamDoneEvent.additional_fields:type_name -> google.protobuf.Struct
+	0,  // 24: mavera.v1.MaveThread.current_phase:type_name -> mavera.v1.MavePhase
+	1,  // 25: mavera.v1.MaveThread.complexity:type_name -> mavera.v1.MaveComplexity
+	23, // 26: mavera.v1.MaveThread.created_at:type_name -> google.protobuf.Timestamp
+	23, // 27: mavera.v1.MaveThread.updated_at:type_name -> google.protobuf.Timestamp
+	18, // 28: mavera.v1.MaveThread.messages:type_name -> mavera.v1.MaveThreadMessage
+	16, // 29: mavera.v1.MaveThread.sources:type_name -> mavera.v1.MaveSource
+	21, // 30: mavera.v1.MaveThread.personas_used:type_name -> mavera.v1.PersonaRef
+	19, // 31: mavera.v1.MaveThread.additional_fields:type_name -> google.protobuf.Struct
+	19, // 32: mavera.v1.MaveSource.additional_fields:type_name -> google.protobuf.Struct
+	19, // 33: mavera.v1.MaveValidation.additional_fields:type_name -> google.protobuf.Struct
+	21, // 34: mavera.v1.MaveThreadMessage.persona:type_name -> mavera.v1.PersonaRef
+	23, // 35: mavera.v1.MaveThreadMessage.created_at:type_name -> google.protobuf.Timestamp
+	19, // 36: mavera.v1.MaveThreadMessage.additional_fields:type_name -> google.protobuf.Struct
+	2,  // 37: mavera.v1.MaveService.SendMaveMessage:input_type -> mavera.v1.SendMaveMessageRequest
+	3,  // 38: mavera.v1.MaveService.StreamMaveChat:input_type -> mavera.v1.StreamMaveChatRequest
+	4,  // 39: mavera.v1.MaveService.ListMaveThreads:input_type -> mavera.v1.ListMaveThreadsRequest
+	6,  // 40: mavera.v1.MaveService.GetMaveThread:input_type -> mavera.v1.GetMaveThreadRequest
+	7,  // 41: mavera.v1.MaveService.UpdateMaveThread:input_type -> mavera.v1.UpdateMaveThreadRequest
+	8,  // 42: mavera.v1.MaveService.DeleteMaveThread:input_type -> mavera.v1.DeleteMaveThreadRequest
+	9,  // 43: mavera.v1.MaveService.SendMaveMessage:output_type -> mavera.v1.MaveMessage
+	10, // 44: mavera.v1.MaveService.StreamMaveChat:output_type -> mavera.v1.MaveStreamEvent
+	5,  // 45: mavera.v1.MaveService.ListMaveThreads:output_type -> mavera.v1.ListMaveThreadsResponse
+	15, // 46: mavera.v1.MaveService.GetMaveThread:output_type -> mavera.v1.MaveThread
+	15, // 47: mavera.v1.MaveService.UpdateMaveThread:output_type -> mavera.v1.MaveThread
+	25, // 48: mavera.v1.MaveService.DeleteMaveThread:output_type -> mavera.v1.DeletedResource
+	43, // [43:49] is the sub-list for method output_type
+	37, // [37:43] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_mavera_v1_mave_proto_init() }
@@ -1378,19 +1885,29 @@ func file_mavera_v1_mave_proto_init() {
 	file_mavera_v1_mave_proto_msgTypes[0].OneofWrappers = []any{}
 	file_mavera_v1_mave_proto_msgTypes[1].OneofWrappers = []any{}
 	file_mavera_v1_mave_proto_msgTypes[2].OneofWrappers = []any{}
-	file_mavera_v1_mave_proto_msgTypes[4].OneofWrappers = []any{}
-	file_mavera_v1_mave_proto_msgTypes[6].OneofWrappers = []any{}
+	file_mavera_v1_mave_proto_msgTypes[3].OneofWrappers = []any{}
+	file_mavera_v1_mave_proto_msgTypes[5].OneofWrappers = []any{}
 	file_mavera_v1_mave_proto_msgTypes[7].OneofWrappers = []any{}
-	file_mavera_v1_mave_proto_msgTypes[8].OneofWrappers = []any{}
+	file_mavera_v1_mave_proto_msgTypes[8].OneofWrappers = []any{
+		(*MaveStreamEvent_Content)(nil),
+		(*MaveStreamEvent_Sources)(nil),
+		(*MaveStreamEvent_Validation)(nil),
+		(*MaveStreamEvent_Done)(nil),
+		(*MaveStreamEvent_Unknown)(nil),
+	}
 	file_mavera_v1_mave_proto_msgTypes[9].OneofWrappers = []any{}
-	file_mavera_v1_mave_proto_msgTypes[10].OneofWrappers = []any{}
+	file_mavera_v1_mave_proto_msgTypes[12].OneofWrappers = []any{}
+	file_mavera_v1_mave_proto_msgTypes[13].OneofWrappers = []any{}
+	file_mavera_v1_mave_proto_msgTypes[14].OneofWrappers = []any{}
+	file_mavera_v1_mave_proto_msgTypes[15].OneofWrappers = []any{}
+	file_mavera_v1_mave_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mavera_v1_mave_proto_rawDesc), len(file_mavera_v1_mave_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   11,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

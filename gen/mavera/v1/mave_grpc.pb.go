@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	MaveService_SendMaveMessage_FullMethodName  = "/mavera.v1.MaveService/SendMaveMessage"
+	MaveService_StreamMaveChat_FullMethodName   = "/mavera.v1.MaveService/StreamMaveChat"
 	MaveService_ListMaveThreads_FullMethodName  = "/mavera.v1.MaveService/ListMaveThreads"
 	MaveService_GetMaveThread_FullMethodName    = "/mavera.v1.MaveService/GetMaveThread"
 	MaveService_UpdateMaveThread_FullMethodName = "/mavera.v1.MaveService/UpdateMaveThread"
@@ -43,6 +44,19 @@ type MaveServiceClient interface {
 	// be sent back for follow-ups, which reuse earlier research and are 30-50 %
 	// cheaper (inferred).
 	SendMaveMessage(ctx context.Context, in *SendMaveMessageRequest, opts ...grpc.CallOption) (*MaveMessage, error)
+	// Ask the Mave research agent, and get the answer event by event.
+	//
+	// POST /mave/chat with stream true. Documented (/features/mave-agent). Credits
+	// and cap: as SendMaveMessage; the slot is held until the stream ends. Not
+	// idempotent: a repeat may create and bill twice.
+	//
+	// The first event comes as soon as Mavera sends it; each goes to the caller at
+	// once. Usage comes in the last one. Until the first event an error is a status
+	// as of SendMaveMessage. After it nothing is repeated: a stream that breaks off ends
+	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
+	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
+	// a stream is one unknown event without a name.
+	StreamMaveChat(ctx context.Context, in *StreamMaveChatRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MaveStreamEvent], error)
 	// List the Mave threads of the caller.
 	//
 	// GET /mave/threads. Documented (/api-reference/mave/list-mave-threads).
@@ -82,6 +96,25 @@ func (c *maveServiceClient) SendMaveMessage(ctx context.Context, in *SendMaveMes
 	}
 	return out, nil
 }
+
+func (c *maveServiceClient) StreamMaveChat(ctx context.Context, in *StreamMaveChatRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MaveStreamEvent], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MaveService_ServiceDesc.Streams[0], MaveService_StreamMaveChat_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamMaveChatRequest, MaveStreamEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MaveService_StreamMaveChatClient = grpc.ServerStreamingClient[MaveStreamEvent]
 
 func (c *maveServiceClient) ListMaveThreads(ctx context.Context, in *ListMaveThreadsRequest, opts ...grpc.CallOption) (*ListMaveThreadsResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
@@ -140,6 +173,19 @@ type MaveServiceServer interface {
 	// be sent back for follow-ups, which reuse earlier research and are 30-50 %
 	// cheaper (inferred).
 	SendMaveMessage(context.Context, *SendMaveMessageRequest) (*MaveMessage, error)
+	// Ask the Mave research agent, and get the answer event by event.
+	//
+	// POST /mave/chat with stream true. Documented (/features/mave-agent). Credits
+	// and cap: as SendMaveMessage; the slot is held until the stream ends. Not
+	// idempotent: a repeat may create and bill twice.
+	//
+	// The first event comes as soon as Mavera sends it; each goes to the caller at
+	// once. Usage comes in the last one. Until the first event an error is a status
+	// as of SendMaveMessage. After it nothing is repeated: a stream that breaks off ends
+	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
+	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
+	// a stream is one unknown event without a name.
+	StreamMaveChat(*StreamMaveChatRequest, grpc.ServerStreamingServer[MaveStreamEvent]) error
 	// List the Mave threads of the caller.
 	//
 	// GET /mave/threads. Documented (/api-reference/mave/list-mave-threads).
@@ -172,6 +218,9 @@ type UnimplementedMaveServiceServer struct{}
 
 func (UnimplementedMaveServiceServer) SendMaveMessage(context.Context, *SendMaveMessageRequest) (*MaveMessage, error) {
 	return nil, status.Error(codes.Unimplemented, "method SendMaveMessage not implemented")
+}
+func (UnimplementedMaveServiceServer) StreamMaveChat(*StreamMaveChatRequest, grpc.ServerStreamingServer[MaveStreamEvent]) error {
+	return status.Error(codes.Unimplemented, "method StreamMaveChat not implemented")
 }
 func (UnimplementedMaveServiceServer) ListMaveThreads(context.Context, *ListMaveThreadsRequest) (*ListMaveThreadsResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ListMaveThreads not implemented")
@@ -223,6 +272,17 @@ func _MaveService_SendMaveMessage_Handler(srv interface{}, ctx context.Context, 
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _MaveService_StreamMaveChat_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamMaveChatRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MaveServiceServer).StreamMaveChat(m, &grpc.GenericServerStream[StreamMaveChatRequest, MaveStreamEvent]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MaveService_StreamMaveChatServer = grpc.ServerStreamingServer[MaveStreamEvent]
 
 func _MaveService_ListMaveThreads_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ListMaveThreadsRequest)
@@ -324,6 +384,12 @@ var MaveService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _MaveService_DeleteMaveThread_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "StreamMaveChat",
+			Handler:       _MaveService_StreamMaveChat_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "mavera/v1/mave.proto",
 }

@@ -573,6 +573,201 @@ func (x *CreateResponseRequest) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
+// StreamResponseRequest is the request of StreamResponse. It has the
+// fields of CreateResponseRequest.
+type StreamResponseRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Model to answer. The only known value is mavera-1; the gateway refuses
+	// none. Required. Documented.
+	Model string `protobuf:"bytes,1,opt,name=model,proto3" json:"model,omitempty"`
+	// One turn as plain text, or a list of items for several turns, images or
+	// tool results. Required. Documented.
+	Input *ResponseInput `protobuf:"bytes,2,opt,name=input,proto3" json:"input,omitempty"`
+	// Id of a persona, whose prompt is put in front of the conversation. Required
+	// on the reference page, optional on the feature page (generic answers
+	// without it), so it is not refused when absent. Documented.
+	PersonaId *string `protobuf:"bytes,3,opt,name=persona_id,json=personaId,proto3,oneof" json:"persona_id,omitempty"`
+	// System guidance added after the persona prompt; no length limit documented.
+	// Documented.
+	Instructions *string `protobuf:"bytes,4,opt,name=instructions,proto3,oneof" json:"instructions,omitempty"`
+	// Output format settings. Documented.
+	Text *ResponseTextConfig `protobuf:"bytes,5,opt,name=text,proto3" json:"text,omitempty"`
+	// Functions that the caller can run, in the flat form. Documented.
+	Tools []*FunctionTool `protobuf:"bytes,6,rep,name=tools,proto3" json:"tools,omitempty"`
+	// Whether and which tool must be called. Default auto. The field is
+	// documented, its values are not. Inferred (OpenAI format).
+	ToolChoice *ToolChoice `protobuf:"bytes,7,opt,name=tool_choice,json=toolChoice,proto3" json:"tool_choice,omitempty"`
+	// Whether the analysis block is added to the answer. Default false.
+	// Documented.
+	AnalysisMode *bool `protobuf:"varint,8,opt,name=analysis_mode,json=analysisMode,proto3,oneof" json:"analysis_mode,omitempty"`
+	// How much reasoning to spend. A flat field, not reasoning.effort as at
+	// OpenAI. Default medium. Inferred (legacy chat).
+	ReasoningEffort *ReasoningEffort `protobuf:"varint,9,opt,name=reasoning_effort,json=reasoningEffort,proto3,enum=mavera.v1.ReasoningEffort,oneof" json:"reasoning_effort,omitempty"`
+	// How long the answer is. A flat field, not text.verbosity as at OpenAI.
+	// Default medium. Inferred (legacy chat).
+	Verbosity *Verbosity `protobuf:"varint,10,opt,name=verbosity,proto3,enum=mavera.v1.Verbosity,oneof" json:"verbosity,omitempty"`
+	// Randomness of sampling. Range 0 to 2. Default 1. Inferred (legacy chat).
+	Temperature *float64 `protobuf:"fixed64,11,opt,name=temperature,proto3,oneof" json:"temperature,omitempty"`
+	// Cap on generated tokens. At least 1; upper bound not documented. The
+	// migration page says that max_tokens is unchanged: send that one in
+	// additional_fields. Inferred (OpenAI format).
+	MaxOutputTokens *int32 `protobuf:"varint,12,opt,name=max_output_tokens,json=maxOutputTokens,proto3,oneof" json:"max_output_tokens,omitempty"`
+	// Nucleus sampling: share of the probability mass that is sampled from. Range
+	// 0 to 1. Inferred (OpenAI format).
+	TopP *float64 `protobuf:"fixed64,13,opt,name=top_p,json=topP,proto3,oneof" json:"top_p,omitempty"`
+	// How strongly repetition is discouraged. Range -2 to 2. Inferred.
+	FrequencyPenalty *float64 `protobuf:"fixed64,14,opt,name=frequency_penalty,json=frequencyPenalty,proto3,oneof" json:"frequency_penalty,omitempty"`
+	// How strongly new topics are encouraged. Range -2 to 2. Inferred.
+	PresencePenalty *float64 `protobuf:"fixed64,15,opt,name=presence_penalty,json=presencePenalty,proto3,oneof" json:"presence_penalty,omitempty"`
+	// Further keys of the JSON body. A key that names a field above is sent while
+	// that field is unset, and refused when both are set.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *StreamResponseRequest) Reset() {
+	*x = StreamResponseRequest{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[1]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StreamResponseRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StreamResponseRequest) ProtoMessage() {}
+
+func (x *StreamResponseRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[1]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StreamResponseRequest.ProtoReflect.Descriptor instead.
+func (*StreamResponseRequest) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{1}
+}
+
+func (x *StreamResponseRequest) GetModel() string {
+	if x != nil {
+		return x.Model
+	}
+	return ""
+}
+
+func (x *StreamResponseRequest) GetInput() *ResponseInput {
+	if x != nil {
+		return x.Input
+	}
+	return nil
+}
+
+func (x *StreamResponseRequest) GetPersonaId() string {
+	if x != nil && x.PersonaId != nil {
+		return *x.PersonaId
+	}
+	return ""
+}
+
+func (x *StreamResponseRequest) GetInstructions() string {
+	if x != nil && x.Instructions != nil {
+		return *x.Instructions
+	}
+	return ""
+}
+
+func (x *StreamResponseRequest) GetText() *ResponseTextConfig {
+	if x != nil {
+		return x.Text
+	}
+	return nil
+}
+
+func (x *StreamResponseRequest) GetTools() []*FunctionTool {
+	if x != nil {
+		return x.Tools
+	}
+	return nil
+}
+
+func (x *StreamResponseRequest) GetToolChoice() *ToolChoice {
+	if x != nil {
+		return x.ToolChoice
+	}
+	return nil
+}
+
+func (x *StreamResponseRequest) GetAnalysisMode() bool {
+	if x != nil && x.AnalysisMode != nil {
+		return *x.AnalysisMode
+	}
+	return false
+}
+
+func (x *StreamResponseRequest) GetReasoningEffort() ReasoningEffort {
+	if x != nil && x.ReasoningEffort != nil {
+		return *x.ReasoningEffort
+	}
+	return ReasoningEffort_REASONING_EFFORT_UNSPECIFIED
+}
+
+func (x *StreamResponseRequest) GetVerbosity() Verbosity {
+	if x != nil && x.Verbosity != nil {
+		return *x.Verbosity
+	}
+	return Verbosity_VERBOSITY_UNSPECIFIED
+}
+
+func (x *StreamResponseRequest) GetTemperature() float64 {
+	if x != nil && x.Temperature != nil {
+		return *x.Temperature
+	}
+	return 0
+}
+
+func (x *StreamResponseRequest) GetMaxOutputTokens() int32 {
+	if x != nil && x.MaxOutputTokens != nil {
+		return *x.MaxOutputTokens
+	}
+	return 0
+}
+
+func (x *StreamResponseRequest) GetTopP() float64 {
+	if x != nil && x.TopP != nil {
+		return *x.TopP
+	}
+	return 0
+}
+
+func (x *StreamResponseRequest) GetFrequencyPenalty() float64 {
+	if x != nil && x.FrequencyPenalty != nil {
+		return *x.FrequencyPenalty
+	}
+	return 0
+}
+
+func (x *StreamResponseRequest) GetPresencePenalty() float64 {
+	if x != nil && x.PresencePenalty != nil {
+		return *x.PresencePenalty
+	}
+	return 0
+}
+
+func (x *StreamResponseRequest) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
 // Response is a reply. It also answers ChatVideoAnalysis. A list of the server
 // tools that ran may come under an undocumented name and is then in
 // additional_fields. Documented.
@@ -599,6 +794,9 @@ type Response struct {
 	// Answer as data; only with text.format.type json_schema. The same data is in
 	// output[0].content[0].text as JSON text. Documented.
 	Parsed *structpb.Struct `protobuf:"bytes,9,opt,name=parsed,proto3" json:"parsed,omitempty"`
+	// Why it failed: code and message. Only in the events of a stream. Inferred
+	// (OpenAI format).
+	Error *structpb.Struct `protobuf:"bytes,10,opt,name=error,proto3" json:"error,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
 	unknownFields    protoimpl.UnknownFields
@@ -607,7 +805,7 @@ type Response struct {
 
 func (x *Response) Reset() {
 	*x = Response{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[1]
+	mi := &file_mavera_v1_responses_proto_msgTypes[2]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -619,7 +817,7 @@ func (x *Response) String() string {
 func (*Response) ProtoMessage() {}
 
 func (x *Response) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[1]
+	mi := &file_mavera_v1_responses_proto_msgTypes[2]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -632,7 +830,7 @@ func (x *Response) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Response.ProtoReflect.Descriptor instead.
 func (*Response) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{1}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{2}
 }
 
 func (x *Response) GetId() string {
@@ -698,7 +896,1263 @@ func (x *Response) GetParsed() *structpb.Struct {
 	return nil
 }
 
+func (x *Response) GetError() *structpb.Struct {
+	if x != nil {
+		return x.Error
+	}
+	return nil
+}
+
 func (x *Response) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseStreamEvent is one event of a reply as it is written. Documented.
+//
+// A reply of text comes as created, output_item_added, content_part_added,
+// output_text_delta (repeated), output_text_done, content_part_done,
+// output_item_done and completed; the call of a function has
+// function_call_arguments_delta and function_call_arguments_done in place of those
+// in the middle. Others may come in between.
+type ResponseStreamEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What happened.
+	//
+	// Types that are valid to be assigned to Event:
+	//
+	//	*ResponseStreamEvent_Created
+	//	*ResponseStreamEvent_OutputItemAdded
+	//	*ResponseStreamEvent_ContentPartAdded
+	//	*ResponseStreamEvent_OutputTextDelta
+	//	*ResponseStreamEvent_OutputTextDone
+	//	*ResponseStreamEvent_ContentPartDone
+	//	*ResponseStreamEvent_OutputItemDone
+	//	*ResponseStreamEvent_FunctionCallArgumentsDelta
+	//	*ResponseStreamEvent_FunctionCallArgumentsDone
+	//	*ResponseStreamEvent_Completed
+	//	*ResponseStreamEvent_Failed
+	//	*ResponseStreamEvent_Error
+	//	*ResponseStreamEvent_Unknown
+	Event         isResponseStreamEvent_Event `protobuf_oneof:"event"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ResponseStreamEvent) Reset() {
+	*x = ResponseStreamEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[3]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseStreamEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseStreamEvent) ProtoMessage() {}
+
+func (x *ResponseStreamEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[3]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseStreamEvent.ProtoReflect.Descriptor instead.
+func (*ResponseStreamEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{3}
+}
+
+func (x *ResponseStreamEvent) GetEvent() isResponseStreamEvent_Event {
+	if x != nil {
+		return x.Event
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetCreated() *ResponseCreatedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_Created); ok {
+			return x.Created
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetOutputItemAdded() *ResponseOutputItemAddedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_OutputItemAdded); ok {
+			return x.OutputItemAdded
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetContentPartAdded() *ResponseContentPartAddedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_ContentPartAdded); ok {
+			return x.ContentPartAdded
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetOutputTextDelta() *ResponseOutputTextDeltaEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_OutputTextDelta); ok {
+			return x.OutputTextDelta
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetOutputTextDone() *ResponseOutputTextDoneEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_OutputTextDone); ok {
+			return x.OutputTextDone
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetContentPartDone() *ResponseContentPartDoneEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_ContentPartDone); ok {
+			return x.ContentPartDone
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetOutputItemDone() *ResponseOutputItemDoneEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_OutputItemDone); ok {
+			return x.OutputItemDone
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetFunctionCallArgumentsDelta() *ResponseFunctionCallArgumentsDeltaEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_FunctionCallArgumentsDelta); ok {
+			return x.FunctionCallArgumentsDelta
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetFunctionCallArgumentsDone() *ResponseFunctionCallArgumentsDoneEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_FunctionCallArgumentsDone); ok {
+			return x.FunctionCallArgumentsDone
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetCompleted() *ResponseCompletedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_Completed); ok {
+			return x.Completed
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetFailed() *ResponseFailedEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_Failed); ok {
+			return x.Failed
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetError() *ResponseErrorEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_Error); ok {
+			return x.Error
+		}
+	}
+	return nil
+}
+
+func (x *ResponseStreamEvent) GetUnknown() *UnknownEvent {
+	if x != nil {
+		if x, ok := x.Event.(*ResponseStreamEvent_Unknown); ok {
+			return x.Unknown
+		}
+	}
+	return nil
+}
+
+type isResponseStreamEvent_Event interface {
+	isResponseStreamEvent_Event()
+}
+
+type ResponseStreamEvent_Created struct {
+	// The reply exists and is in progress; the first event. Documented.
+	Created *ResponseCreatedEvent `protobuf:"bytes,1,opt,name=created,proto3,oneof"`
+}
+
+type ResponseStreamEvent_OutputItemAdded struct {
+	// A message or a call of a function begins. Documented.
+	OutputItemAdded *ResponseOutputItemAddedEvent `protobuf:"bytes,2,opt,name=output_item_added,json=outputItemAdded,proto3,oneof"`
+}
+
+type ResponseStreamEvent_ContentPartAdded struct {
+	// A part of a message begins. Inferred (OpenAI format).
+	ContentPartAdded *ResponseContentPartAddedEvent `protobuf:"bytes,3,opt,name=content_part_added,json=contentPartAdded,proto3,oneof"`
+}
+
+type ResponseStreamEvent_OutputTextDelta struct {
+	// One or a few tokens of text. Documented.
+	OutputTextDelta *ResponseOutputTextDeltaEvent `protobuf:"bytes,4,opt,name=output_text_delta,json=outputTextDelta,proto3,oneof"`
+}
+
+type ResponseStreamEvent_OutputTextDone struct {
+	// The text of one part is finished. Documented.
+	OutputTextDone *ResponseOutputTextDoneEvent `protobuf:"bytes,5,opt,name=output_text_done,json=outputTextDone,proto3,oneof"`
+}
+
+type ResponseStreamEvent_ContentPartDone struct {
+	// A part is finished. Inferred (OpenAI format).
+	ContentPartDone *ResponseContentPartDoneEvent `protobuf:"bytes,6,opt,name=content_part_done,json=contentPartDone,proto3,oneof"`
+}
+
+type ResponseStreamEvent_OutputItemDone struct {
+	// An output item is finished. Documented.
+	OutputItemDone *ResponseOutputItemDoneEvent `protobuf:"bytes,7,opt,name=output_item_done,json=outputItemDone,proto3,oneof"`
+}
+
+type ResponseStreamEvent_FunctionCallArgumentsDelta struct {
+	// A piece of the arguments of a call. Inferred (OpenAI format).
+	FunctionCallArgumentsDelta *ResponseFunctionCallArgumentsDeltaEvent `protobuf:"bytes,8,opt,name=function_call_arguments_delta,json=functionCallArgumentsDelta,proto3,oneof"`
+}
+
+type ResponseStreamEvent_FunctionCallArgumentsDone struct {
+	// The arguments of a call are finished. Inferred (OpenAI format).
+	FunctionCallArgumentsDone *ResponseFunctionCallArgumentsDoneEvent `protobuf:"bytes,9,opt,name=function_call_arguments_done,json=functionCallArgumentsDone,proto3,oneof"`
+}
+
+type ResponseStreamEvent_Completed struct {
+	// All is done; the last event, with usage. Documented.
+	Completed *ResponseCompletedEvent `protobuf:"bytes,10,opt,name=completed,proto3,oneof"`
+}
+
+type ResponseStreamEvent_Failed struct {
+	// The reply broke off; the stream ends INTERNAL after it. Inferred (OpenAI
+	// format).
+	Failed *ResponseFailedEvent `protobuf:"bytes,11,opt,name=failed,proto3,oneof"`
+}
+
+type ResponseStreamEvent_Error struct {
+	// A fault after the stream began, which ends INTERNAL after it. Inferred
+	// (OpenAI format).
+	Error *ResponseErrorEvent `protobuf:"bytes,12,opt,name=error,proto3,oneof"`
+}
+
+type ResponseStreamEvent_Unknown struct {
+	// Any other event.
+	Unknown *UnknownEvent `protobuf:"bytes,15,opt,name=unknown,proto3,oneof"`
+}
+
+func (*ResponseStreamEvent_Created) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_OutputItemAdded) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_ContentPartAdded) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_OutputTextDelta) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_OutputTextDone) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_ContentPartDone) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_OutputItemDone) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_FunctionCallArgumentsDelta) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_FunctionCallArgumentsDone) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_Completed) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_Failed) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_Error) isResponseStreamEvent_Event() {}
+
+func (*ResponseStreamEvent_Unknown) isResponseStreamEvent_Event() {}
+
+// ResponseCreatedEvent says that a reply exists. Documented.
+type ResponseCreatedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// The reply as it is now, without output and usage. Inferred (OpenAI format).
+	Response *Response `protobuf:"bytes,2,opt,name=response,proto3" json:"response,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseCreatedEvent) Reset() {
+	*x = ResponseCreatedEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseCreatedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseCreatedEvent) ProtoMessage() {}
+
+func (x *ResponseCreatedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseCreatedEvent.ProtoReflect.Descriptor instead.
+func (*ResponseCreatedEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *ResponseCreatedEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseCreatedEvent) GetResponse() *Response {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *ResponseCreatedEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseOutputItemAddedEvent begins an output item. Documented.
+type ResponseOutputItemAddedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// Position of the item in output. At least 0. Inferred (OpenAI format).
+	OutputIndex *int32 `protobuf:"varint,2,opt,name=output_index,json=outputIndex,proto3,oneof" json:"output_index,omitempty"`
+	// The item, its content or arguments still empty. Inferred (OpenAI format).
+	Item *ResponseOutputItem `protobuf:"bytes,3,opt,name=item,proto3" json:"item,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseOutputItemAddedEvent) Reset() {
+	*x = ResponseOutputItemAddedEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseOutputItemAddedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseOutputItemAddedEvent) ProtoMessage() {}
+
+func (x *ResponseOutputItemAddedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseOutputItemAddedEvent.ProtoReflect.Descriptor instead.
+func (*ResponseOutputItemAddedEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *ResponseOutputItemAddedEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseOutputItemAddedEvent) GetOutputIndex() int32 {
+	if x != nil && x.OutputIndex != nil {
+		return *x.OutputIndex
+	}
+	return 0
+}
+
+func (x *ResponseOutputItemAddedEvent) GetItem() *ResponseOutputItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+func (x *ResponseOutputItemAddedEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseContentPartAddedEvent begins a part of a message. Inferred
+// (OpenAI format).
+type ResponseContentPartAddedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// Id of the item, an opaque string. Inferred (OpenAI format).
+	ItemId *string `protobuf:"bytes,2,opt,name=item_id,json=itemId,proto3,oneof" json:"item_id,omitempty"`
+	// Position of the item in output. At least 0. Inferred (OpenAI format).
+	OutputIndex *int32 `protobuf:"varint,3,opt,name=output_index,json=outputIndex,proto3,oneof" json:"output_index,omitempty"`
+	// Position of the part in the item's content. At least 0. Inferred (OpenAI
+	// format).
+	ContentIndex *int32 `protobuf:"varint,4,opt,name=content_index,json=contentIndex,proto3,oneof" json:"content_index,omitempty"`
+	// The part, still empty. Inferred (OpenAI format).
+	Part *ResponseOutputContent `protobuf:"bytes,5,opt,name=part,proto3" json:"part,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseContentPartAddedEvent) Reset() {
+	*x = ResponseContentPartAddedEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseContentPartAddedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseContentPartAddedEvent) ProtoMessage() {}
+
+func (x *ResponseContentPartAddedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseContentPartAddedEvent.ProtoReflect.Descriptor instead.
+func (*ResponseContentPartAddedEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *ResponseContentPartAddedEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseContentPartAddedEvent) GetItemId() string {
+	if x != nil && x.ItemId != nil {
+		return *x.ItemId
+	}
+	return ""
+}
+
+func (x *ResponseContentPartAddedEvent) GetOutputIndex() int32 {
+	if x != nil && x.OutputIndex != nil {
+		return *x.OutputIndex
+	}
+	return 0
+}
+
+func (x *ResponseContentPartAddedEvent) GetContentIndex() int32 {
+	if x != nil && x.ContentIndex != nil {
+		return *x.ContentIndex
+	}
+	return 0
+}
+
+func (x *ResponseContentPartAddedEvent) GetPart() *ResponseOutputContent {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *ResponseContentPartAddedEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseOutputTextDeltaEvent has new text. Documented.
+type ResponseOutputTextDeltaEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// Id of the item, an opaque string. Inferred (OpenAI format).
+	ItemId *string `protobuf:"bytes,2,opt,name=item_id,json=itemId,proto3,oneof" json:"item_id,omitempty"`
+	// Position of the item in output. At least 0. Inferred (OpenAI format).
+	OutputIndex *int32 `protobuf:"varint,3,opt,name=output_index,json=outputIndex,proto3,oneof" json:"output_index,omitempty"`
+	// Position of the part in the item's content. At least 0. Inferred (OpenAI
+	// format).
+	ContentIndex *int32 `protobuf:"varint,4,opt,name=content_index,json=contentIndex,proto3,oneof" json:"content_index,omitempty"`
+	// The new text. Documented.
+	Delta *string `protobuf:"bytes,5,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseOutputTextDeltaEvent) Reset() {
+	*x = ResponseOutputTextDeltaEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseOutputTextDeltaEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseOutputTextDeltaEvent) ProtoMessage() {}
+
+func (x *ResponseOutputTextDeltaEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseOutputTextDeltaEvent.ProtoReflect.Descriptor instead.
+func (*ResponseOutputTextDeltaEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *ResponseOutputTextDeltaEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseOutputTextDeltaEvent) GetItemId() string {
+	if x != nil && x.ItemId != nil {
+		return *x.ItemId
+	}
+	return ""
+}
+
+func (x *ResponseOutputTextDeltaEvent) GetOutputIndex() int32 {
+	if x != nil && x.OutputIndex != nil {
+		return *x.OutputIndex
+	}
+	return 0
+}
+
+func (x *ResponseOutputTextDeltaEvent) GetContentIndex() int32 {
+	if x != nil && x.ContentIndex != nil {
+		return *x.ContentIndex
+	}
+	return 0
+}
+
+func (x *ResponseOutputTextDeltaEvent) GetDelta() string {
+	if x != nil && x.Delta != nil {
+		return *x.Delta
+	}
+	return ""
+}
+
+func (x *ResponseOutputTextDeltaEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseOutputTextDoneEvent ends the text of a part. Documented.
+type ResponseOutputTextDoneEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// Id of the item, an opaque string. Inferred (OpenAI format).
+	ItemId *string `protobuf:"bytes,2,opt,name=item_id,json=itemId,proto3,oneof" json:"item_id,omitempty"`
+	// Position of the item in output. At least 0. Inferred (OpenAI format).
+	OutputIndex *int32 `protobuf:"varint,3,opt,name=output_index,json=outputIndex,proto3,oneof" json:"output_index,omitempty"`
+	// Position of the part in the item's content. At least 0. Inferred (OpenAI
+	// format).
+	ContentIndex *int32 `protobuf:"varint,4,opt,name=content_index,json=contentIndex,proto3,oneof" json:"content_index,omitempty"`
+	// The whole text of the part. Inferred (OpenAI format).
+	Text *string `protobuf:"bytes,5,opt,name=text,proto3,oneof" json:"text,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseOutputTextDoneEvent) Reset() {
+	*x = ResponseOutputTextDoneEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseOutputTextDoneEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseOutputTextDoneEvent) ProtoMessage() {}
+
+func (x *ResponseOutputTextDoneEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseOutputTextDoneEvent.ProtoReflect.Descriptor instead.
+func (*ResponseOutputTextDoneEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *ResponseOutputTextDoneEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseOutputTextDoneEvent) GetItemId() string {
+	if x != nil && x.ItemId != nil {
+		return *x.ItemId
+	}
+	return ""
+}
+
+func (x *ResponseOutputTextDoneEvent) GetOutputIndex() int32 {
+	if x != nil && x.OutputIndex != nil {
+		return *x.OutputIndex
+	}
+	return 0
+}
+
+func (x *ResponseOutputTextDoneEvent) GetContentIndex() int32 {
+	if x != nil && x.ContentIndex != nil {
+		return *x.ContentIndex
+	}
+	return 0
+}
+
+func (x *ResponseOutputTextDoneEvent) GetText() string {
+	if x != nil && x.Text != nil {
+		return *x.Text
+	}
+	return ""
+}
+
+func (x *ResponseOutputTextDoneEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseContentPartDoneEvent ends a part of a message. Inferred (OpenAI
+// format).
+type ResponseContentPartDoneEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// Id of the item, an opaque string. Inferred (OpenAI format).
+	ItemId *string `protobuf:"bytes,2,opt,name=item_id,json=itemId,proto3,oneof" json:"item_id,omitempty"`
+	// Position of the item in output. At least 0. Inferred (OpenAI format).
+	OutputIndex *int32 `protobuf:"varint,3,opt,name=output_index,json=outputIndex,proto3,oneof" json:"output_index,omitempty"`
+	// Position of the part in the item's content. At least 0. Inferred (OpenAI
+	// format).
+	ContentIndex *int32 `protobuf:"varint,4,opt,name=content_index,json=contentIndex,proto3,oneof" json:"content_index,omitempty"`
+	// The whole part. Inferred (OpenAI format).
+	Part *ResponseOutputContent `protobuf:"bytes,5,opt,name=part,proto3" json:"part,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseContentPartDoneEvent) Reset() {
+	*x = ResponseContentPartDoneEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseContentPartDoneEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseContentPartDoneEvent) ProtoMessage() {}
+
+func (x *ResponseContentPartDoneEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseContentPartDoneEvent.ProtoReflect.Descriptor instead.
+func (*ResponseContentPartDoneEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *ResponseContentPartDoneEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseContentPartDoneEvent) GetItemId() string {
+	if x != nil && x.ItemId != nil {
+		return *x.ItemId
+	}
+	return ""
+}
+
+func (x *ResponseContentPartDoneEvent) GetOutputIndex() int32 {
+	if x != nil && x.OutputIndex != nil {
+		return *x.OutputIndex
+	}
+	return 0
+}
+
+func (x *ResponseContentPartDoneEvent) GetContentIndex() int32 {
+	if x != nil && x.ContentIndex != nil {
+		return *x.ContentIndex
+	}
+	return 0
+}
+
+func (x *ResponseContentPartDoneEvent) GetPart() *ResponseOutputContent {
+	if x != nil {
+		return x.Part
+	}
+	return nil
+}
+
+func (x *ResponseContentPartDoneEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseOutputItemDoneEvent ends an output item. Documented.
+type ResponseOutputItemDoneEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// Position of the item in output. At least 0. Inferred (OpenAI format).
+	OutputIndex *int32 `protobuf:"varint,2,opt,name=output_index,json=outputIndex,proto3,oneof" json:"output_index,omitempty"`
+	// The whole item. Inferred (OpenAI format).
+	Item *ResponseOutputItem `protobuf:"bytes,3,opt,name=item,proto3" json:"item,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseOutputItemDoneEvent) Reset() {
+	*x = ResponseOutputItemDoneEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseOutputItemDoneEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseOutputItemDoneEvent) ProtoMessage() {}
+
+func (x *ResponseOutputItemDoneEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseOutputItemDoneEvent.ProtoReflect.Descriptor instead.
+func (*ResponseOutputItemDoneEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *ResponseOutputItemDoneEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseOutputItemDoneEvent) GetOutputIndex() int32 {
+	if x != nil && x.OutputIndex != nil {
+		return *x.OutputIndex
+	}
+	return 0
+}
+
+func (x *ResponseOutputItemDoneEvent) GetItem() *ResponseOutputItem {
+	if x != nil {
+		return x.Item
+	}
+	return nil
+}
+
+func (x *ResponseOutputItemDoneEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseFunctionCallArgumentsDeltaEvent has a piece of the arguments of a
+// call. Inferred (OpenAI format).
+type ResponseFunctionCallArgumentsDeltaEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// Id of the item, an opaque string. Inferred (OpenAI format).
+	ItemId *string `protobuf:"bytes,2,opt,name=item_id,json=itemId,proto3,oneof" json:"item_id,omitempty"`
+	// Position of the item in output. At least 0. Inferred (OpenAI format).
+	OutputIndex *int32 `protobuf:"varint,3,opt,name=output_index,json=outputIndex,proto3,oneof" json:"output_index,omitempty"`
+	// The next piece of the JSON text. Inferred (OpenAI format).
+	Delta *string `protobuf:"bytes,4,opt,name=delta,proto3,oneof" json:"delta,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseFunctionCallArgumentsDeltaEvent) Reset() {
+	*x = ResponseFunctionCallArgumentsDeltaEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseFunctionCallArgumentsDeltaEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseFunctionCallArgumentsDeltaEvent) ProtoMessage() {}
+
+func (x *ResponseFunctionCallArgumentsDeltaEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseFunctionCallArgumentsDeltaEvent.ProtoReflect.Descriptor instead.
+func (*ResponseFunctionCallArgumentsDeltaEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *ResponseFunctionCallArgumentsDeltaEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseFunctionCallArgumentsDeltaEvent) GetItemId() string {
+	if x != nil && x.ItemId != nil {
+		return *x.ItemId
+	}
+	return ""
+}
+
+func (x *ResponseFunctionCallArgumentsDeltaEvent) GetOutputIndex() int32 {
+	if x != nil && x.OutputIndex != nil {
+		return *x.OutputIndex
+	}
+	return 0
+}
+
+func (x *ResponseFunctionCallArgumentsDeltaEvent) GetDelta() string {
+	if x != nil && x.Delta != nil {
+		return *x.Delta
+	}
+	return ""
+}
+
+func (x *ResponseFunctionCallArgumentsDeltaEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseFunctionCallArgumentsDoneEvent ends the arguments of a call.
+// Inferred (OpenAI format).
+type ResponseFunctionCallArgumentsDoneEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// Id of the item, an opaque string. Inferred (OpenAI format).
+	ItemId *string `protobuf:"bytes,2,opt,name=item_id,json=itemId,proto3,oneof" json:"item_id,omitempty"`
+	// Position of the item in output. At least 0. Inferred (OpenAI format).
+	OutputIndex *int32 `protobuf:"varint,3,opt,name=output_index,json=outputIndex,proto3,oneof" json:"output_index,omitempty"`
+	// Name of the function to run. Inferred (OpenAI format).
+	Name *string `protobuf:"bytes,4,opt,name=name,proto3,oneof" json:"name,omitempty"`
+	// The whole arguments as JSON text. Inferred (OpenAI format).
+	Arguments *string `protobuf:"bytes,5,opt,name=arguments,proto3,oneof" json:"arguments,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseFunctionCallArgumentsDoneEvent) Reset() {
+	*x = ResponseFunctionCallArgumentsDoneEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseFunctionCallArgumentsDoneEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseFunctionCallArgumentsDoneEvent) ProtoMessage() {}
+
+func (x *ResponseFunctionCallArgumentsDoneEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseFunctionCallArgumentsDoneEvent.ProtoReflect.Descriptor instead.
+func (*ResponseFunctionCallArgumentsDoneEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *ResponseFunctionCallArgumentsDoneEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseFunctionCallArgumentsDoneEvent) GetItemId() string {
+	if x != nil && x.ItemId != nil {
+		return *x.ItemId
+	}
+	return ""
+}
+
+func (x *ResponseFunctionCallArgumentsDoneEvent) GetOutputIndex() int32 {
+	if x != nil && x.OutputIndex != nil {
+		return *x.OutputIndex
+	}
+	return 0
+}
+
+func (x *ResponseFunctionCallArgumentsDoneEvent) GetName() string {
+	if x != nil && x.Name != nil {
+		return *x.Name
+	}
+	return ""
+}
+
+func (x *ResponseFunctionCallArgumentsDoneEvent) GetArguments() string {
+	if x != nil && x.Arguments != nil {
+		return *x.Arguments
+	}
+	return ""
+}
+
+func (x *ResponseFunctionCallArgumentsDoneEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseCompletedEvent ends a reply. Documented.
+type ResponseCompletedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// The whole reply, as CreateResponse gives it. That usage comes with this event is
+	// documented, that it is in here is inferred.
+	Response *Response `protobuf:"bytes,2,opt,name=response,proto3" json:"response,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseCompletedEvent) Reset() {
+	*x = ResponseCompletedEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseCompletedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseCompletedEvent) ProtoMessage() {}
+
+func (x *ResponseCompletedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseCompletedEvent.ProtoReflect.Descriptor instead.
+func (*ResponseCompletedEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *ResponseCompletedEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseCompletedEvent) GetResponse() *Response {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *ResponseCompletedEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseFailedEvent says that a reply broke off. Inferred (OpenAI format).
+type ResponseFailedEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// The reply as it is now; its error says why. Inferred (OpenAI format).
+	Response *Response `protobuf:"bytes,2,opt,name=response,proto3" json:"response,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseFailedEvent) Reset() {
+	*x = ResponseFailedEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseFailedEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseFailedEvent) ProtoMessage() {}
+
+func (x *ResponseFailedEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseFailedEvent.ProtoReflect.Descriptor instead.
+func (*ResponseFailedEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *ResponseFailedEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseFailedEvent) GetResponse() *Response {
+	if x != nil {
+		return x.Response
+	}
+	return nil
+}
+
+func (x *ResponseFailedEvent) GetAdditionalFields() *structpb.Struct {
+	if x != nil {
+		return x.AdditionalFields
+	}
+	return nil
+}
+
+// ResponseErrorEvent says that something failed in the middle of a stream.
+// Inferred (OpenAI format).
+type ResponseErrorEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Position in the stream, from 0. Inferred (OpenAI format).
+	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
+	// Code of the error. Inferred (OpenAI format).
+	Code *string `protobuf:"bytes,2,opt,name=code,proto3,oneof" json:"code,omitempty"`
+	// What is wrong, in words. Inferred (OpenAI format).
+	Message *string `protobuf:"bytes,3,opt,name=message,proto3,oneof" json:"message,omitempty"`
+	// Parameter that is at fault. Inferred (OpenAI format).
+	Param *string `protobuf:"bytes,4,opt,name=param,proto3,oneof" json:"param,omitempty"`
+	// What the upstream object holds beyond the fields above.
+	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
+}
+
+func (x *ResponseErrorEvent) Reset() {
+	*x = ResponseErrorEvent{}
+	mi := &file_mavera_v1_responses_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ResponseErrorEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ResponseErrorEvent) ProtoMessage() {}
+
+func (x *ResponseErrorEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_responses_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ResponseErrorEvent.ProtoReflect.Descriptor instead.
+func (*ResponseErrorEvent) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *ResponseErrorEvent) GetSequenceNumber() int32 {
+	if x != nil && x.SequenceNumber != nil {
+		return *x.SequenceNumber
+	}
+	return 0
+}
+
+func (x *ResponseErrorEvent) GetCode() string {
+	if x != nil && x.Code != nil {
+		return *x.Code
+	}
+	return ""
+}
+
+func (x *ResponseErrorEvent) GetMessage() string {
+	if x != nil && x.Message != nil {
+		return *x.Message
+	}
+	return ""
+}
+
+func (x *ResponseErrorEvent) GetParam() string {
+	if x != nil && x.Param != nil {
+		return *x.Param
+	}
+	return ""
+}
+
+func (x *ResponseErrorEvent) GetAdditionalFields() *structpb.Struct {
 	if x != nil {
 		return x.AdditionalFields
 	}
@@ -719,7 +2173,7 @@ type ResponseTextConfig struct {
 
 func (x *ResponseTextConfig) Reset() {
 	*x = ResponseTextConfig{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[2]
+	mi := &file_mavera_v1_responses_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -731,7 +2185,7 @@ func (x *ResponseTextConfig) String() string {
 func (*ResponseTextConfig) ProtoMessage() {}
 
 func (x *ResponseTextConfig) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[2]
+	mi := &file_mavera_v1_responses_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -744,7 +2198,7 @@ func (x *ResponseTextConfig) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseTextConfig.ProtoReflect.Descriptor instead.
 func (*ResponseTextConfig) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{2}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *ResponseTextConfig) GetFormat() *ResponseFormat {
@@ -789,7 +2243,7 @@ type FunctionTool struct {
 
 func (x *FunctionTool) Reset() {
 	*x = FunctionTool{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[3]
+	mi := &file_mavera_v1_responses_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -801,7 +2255,7 @@ func (x *FunctionTool) String() string {
 func (*FunctionTool) ProtoMessage() {}
 
 func (x *FunctionTool) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[3]
+	mi := &file_mavera_v1_responses_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -814,7 +2268,7 @@ func (x *FunctionTool) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FunctionTool.ProtoReflect.Descriptor instead.
 func (*FunctionTool) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{3}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FunctionTool) GetType() string {
@@ -918,7 +2372,7 @@ type ResponseAnalysis struct {
 
 func (x *ResponseAnalysis) Reset() {
 	*x = ResponseAnalysis{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[4]
+	mi := &file_mavera_v1_responses_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -930,7 +2384,7 @@ func (x *ResponseAnalysis) String() string {
 func (*ResponseAnalysis) ProtoMessage() {}
 
 func (x *ResponseAnalysis) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[4]
+	mi := &file_mavera_v1_responses_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -943,7 +2397,7 @@ func (x *ResponseAnalysis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseAnalysis.ProtoReflect.Descriptor instead.
 func (*ResponseAnalysis) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{4}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ResponseAnalysis) GetConfidence() float64 {
@@ -998,7 +2452,7 @@ type ResponseEmotion struct {
 
 func (x *ResponseEmotion) Reset() {
 	*x = ResponseEmotion{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[5]
+	mi := &file_mavera_v1_responses_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1010,7 +2464,7 @@ func (x *ResponseEmotion) String() string {
 func (*ResponseEmotion) ProtoMessage() {}
 
 func (x *ResponseEmotion) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[5]
+	mi := &file_mavera_v1_responses_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1023,7 +2477,7 @@ func (x *ResponseEmotion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseEmotion.ProtoReflect.Descriptor instead.
 func (*ResponseEmotion) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{5}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ResponseEmotion) GetEmotionalValence() float64 {
@@ -1067,7 +2521,7 @@ type ResponseBias struct {
 
 func (x *ResponseBias) Reset() {
 	*x = ResponseBias{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[6]
+	mi := &file_mavera_v1_responses_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1079,7 +2533,7 @@ func (x *ResponseBias) String() string {
 func (*ResponseBias) ProtoMessage() {}
 
 func (x *ResponseBias) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[6]
+	mi := &file_mavera_v1_responses_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1092,7 +2546,7 @@ func (x *ResponseBias) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseBias.ProtoReflect.Descriptor instead.
 func (*ResponseBias) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{6}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ResponseBias) GetName() string {
@@ -1125,7 +2579,7 @@ type ResponseInput struct {
 
 func (x *ResponseInput) Reset() {
 	*x = ResponseInput{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[7]
+	mi := &file_mavera_v1_responses_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1137,7 +2591,7 @@ func (x *ResponseInput) String() string {
 func (*ResponseInput) ProtoMessage() {}
 
 func (x *ResponseInput) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[7]
+	mi := &file_mavera_v1_responses_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1150,7 +2604,7 @@ func (x *ResponseInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseInput.ProtoReflect.Descriptor instead.
 func (*ResponseInput) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{7}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ResponseInput) GetForm() isResponseInput_Form {
@@ -1207,7 +2661,7 @@ type ResponseInputItemList struct {
 
 func (x *ResponseInputItemList) Reset() {
 	*x = ResponseInputItemList{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[8]
+	mi := &file_mavera_v1_responses_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1219,7 +2673,7 @@ func (x *ResponseInputItemList) String() string {
 func (*ResponseInputItemList) ProtoMessage() {}
 
 func (x *ResponseInputItemList) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[8]
+	mi := &file_mavera_v1_responses_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1232,7 +2686,7 @@ func (x *ResponseInputItemList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseInputItemList.ProtoReflect.Descriptor instead.
 func (*ResponseInputItemList) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{8}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *ResponseInputItemList) GetItems() []*ResponseInputItem {
@@ -1261,7 +2715,7 @@ type ResponseInputItem struct {
 
 func (x *ResponseInputItem) Reset() {
 	*x = ResponseInputItem{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[9]
+	mi := &file_mavera_v1_responses_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1273,7 +2727,7 @@ func (x *ResponseInputItem) String() string {
 func (*ResponseInputItem) ProtoMessage() {}
 
 func (x *ResponseInputItem) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[9]
+	mi := &file_mavera_v1_responses_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1286,7 +2740,7 @@ func (x *ResponseInputItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseInputItem.ProtoReflect.Descriptor instead.
 func (*ResponseInputItem) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{9}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *ResponseInputItem) GetKind() isResponseInputItem_Kind {
@@ -1371,7 +2825,7 @@ type ResponseInputContent struct {
 
 func (x *ResponseInputContent) Reset() {
 	*x = ResponseInputContent{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[10]
+	mi := &file_mavera_v1_responses_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1383,7 +2837,7 @@ func (x *ResponseInputContent) String() string {
 func (*ResponseInputContent) ProtoMessage() {}
 
 func (x *ResponseInputContent) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[10]
+	mi := &file_mavera_v1_responses_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1396,7 +2850,7 @@ func (x *ResponseInputContent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseInputContent.ProtoReflect.Descriptor instead.
 func (*ResponseInputContent) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{10}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ResponseInputContent) GetForm() isResponseInputContent_Form {
@@ -1454,7 +2908,7 @@ type ResponseInputContentPartList struct {
 
 func (x *ResponseInputContentPartList) Reset() {
 	*x = ResponseInputContentPartList{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[11]
+	mi := &file_mavera_v1_responses_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1466,7 +2920,7 @@ func (x *ResponseInputContentPartList) String() string {
 func (*ResponseInputContentPartList) ProtoMessage() {}
 
 func (x *ResponseInputContentPartList) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[11]
+	mi := &file_mavera_v1_responses_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1479,7 +2933,7 @@ func (x *ResponseInputContentPartList) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseInputContentPartList.ProtoReflect.Descriptor instead.
 func (*ResponseInputContentPartList) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{11}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ResponseInputContentPartList) GetParts() []*ResponseInputContentPart {
@@ -1509,7 +2963,7 @@ type ResponseInputContentPart struct {
 
 func (x *ResponseInputContentPart) Reset() {
 	*x = ResponseInputContentPart{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[12]
+	mi := &file_mavera_v1_responses_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1521,7 +2975,7 @@ func (x *ResponseInputContentPart) String() string {
 func (*ResponseInputContentPart) ProtoMessage() {}
 
 func (x *ResponseInputContentPart) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[12]
+	mi := &file_mavera_v1_responses_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1534,7 +2988,7 @@ func (x *ResponseInputContentPart) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseInputContentPart.ProtoReflect.Descriptor instead.
 func (*ResponseInputContentPart) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{12}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ResponseInputContentPart) GetKind() isResponseInputContentPart_Kind {
@@ -1622,7 +3076,7 @@ type ResponseFormat struct {
 
 func (x *ResponseFormat) Reset() {
 	*x = ResponseFormat{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[13]
+	mi := &file_mavera_v1_responses_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1634,7 +3088,7 @@ func (x *ResponseFormat) String() string {
 func (*ResponseFormat) ProtoMessage() {}
 
 func (x *ResponseFormat) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[13]
+	mi := &file_mavera_v1_responses_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1647,7 +3101,7 @@ func (x *ResponseFormat) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseFormat.ProtoReflect.Descriptor instead.
 func (*ResponseFormat) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{13}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *ResponseFormat) GetKind() isResponseFormat_Kind {
@@ -1733,7 +3187,7 @@ type ToolChoice struct {
 
 func (x *ToolChoice) Reset() {
 	*x = ToolChoice{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[14]
+	mi := &file_mavera_v1_responses_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1745,7 +3199,7 @@ func (x *ToolChoice) String() string {
 func (*ToolChoice) ProtoMessage() {}
 
 func (x *ToolChoice) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[14]
+	mi := &file_mavera_v1_responses_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1758,7 +3212,7 @@ func (x *ToolChoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolChoice.ProtoReflect.Descriptor instead.
 func (*ToolChoice) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{14}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *ToolChoice) GetForm() isToolChoice_Form {
@@ -1822,7 +3276,7 @@ type ResponseOutputItem struct {
 
 func (x *ResponseOutputItem) Reset() {
 	*x = ResponseOutputItem{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[15]
+	mi := &file_mavera_v1_responses_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1834,7 +3288,7 @@ func (x *ResponseOutputItem) String() string {
 func (*ResponseOutputItem) ProtoMessage() {}
 
 func (x *ResponseOutputItem) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[15]
+	mi := &file_mavera_v1_responses_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1847,7 +3301,7 @@ func (x *ResponseOutputItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseOutputItem.ProtoReflect.Descriptor instead.
 func (*ResponseOutputItem) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{15}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *ResponseOutputItem) GetKind() isResponseOutputItem_Kind {
@@ -1918,7 +3372,7 @@ type ResponseOutputContent struct {
 
 func (x *ResponseOutputContent) Reset() {
 	*x = ResponseOutputContent{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[16]
+	mi := &file_mavera_v1_responses_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1930,7 +3384,7 @@ func (x *ResponseOutputContent) String() string {
 func (*ResponseOutputContent) ProtoMessage() {}
 
 func (x *ResponseOutputContent) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[16]
+	mi := &file_mavera_v1_responses_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1943,7 +3397,7 @@ func (x *ResponseOutputContent) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseOutputContent.ProtoReflect.Descriptor instead.
 func (*ResponseOutputContent) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{16}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ResponseOutputContent) GetKind() isResponseOutputContent_Kind {
@@ -2013,7 +3467,7 @@ type ResponseInputMessage struct {
 
 func (x *ResponseInputMessage) Reset() {
 	*x = ResponseInputMessage{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[17]
+	mi := &file_mavera_v1_responses_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2025,7 +3479,7 @@ func (x *ResponseInputMessage) String() string {
 func (*ResponseInputMessage) ProtoMessage() {}
 
 func (x *ResponseInputMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[17]
+	mi := &file_mavera_v1_responses_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2038,7 +3492,7 @@ func (x *ResponseInputMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseInputMessage.ProtoReflect.Descriptor instead.
 func (*ResponseInputMessage) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{17}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ResponseInputMessage) GetRole() ResponseRole {
@@ -2086,7 +3540,7 @@ type ResponseFunctionCall struct {
 
 func (x *ResponseFunctionCall) Reset() {
 	*x = ResponseFunctionCall{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[18]
+	mi := &file_mavera_v1_responses_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2098,7 +3552,7 @@ func (x *ResponseFunctionCall) String() string {
 func (*ResponseFunctionCall) ProtoMessage() {}
 
 func (x *ResponseFunctionCall) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[18]
+	mi := &file_mavera_v1_responses_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2111,7 +3565,7 @@ func (x *ResponseFunctionCall) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseFunctionCall.ProtoReflect.Descriptor instead.
 func (*ResponseFunctionCall) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{18}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ResponseFunctionCall) GetId() string {
@@ -2173,7 +3627,7 @@ type ResponseFunctionCallOutput struct {
 
 func (x *ResponseFunctionCallOutput) Reset() {
 	*x = ResponseFunctionCallOutput{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[19]
+	mi := &file_mavera_v1_responses_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2185,7 +3639,7 @@ func (x *ResponseFunctionCallOutput) String() string {
 func (*ResponseFunctionCallOutput) ProtoMessage() {}
 
 func (x *ResponseFunctionCallOutput) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[19]
+	mi := &file_mavera_v1_responses_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2198,7 +3652,7 @@ func (x *ResponseFunctionCallOutput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseFunctionCallOutput.ProtoReflect.Descriptor instead.
 func (*ResponseFunctionCallOutput) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{19}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *ResponseFunctionCallOutput) GetCallId() string {
@@ -2235,7 +3689,7 @@ type ResponseInputText struct {
 
 func (x *ResponseInputText) Reset() {
 	*x = ResponseInputText{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[20]
+	mi := &file_mavera_v1_responses_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2247,7 +3701,7 @@ func (x *ResponseInputText) String() string {
 func (*ResponseInputText) ProtoMessage() {}
 
 func (x *ResponseInputText) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[20]
+	mi := &file_mavera_v1_responses_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2260,7 +3714,7 @@ func (x *ResponseInputText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseInputText.ProtoReflect.Descriptor instead.
 func (*ResponseInputText) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{20}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ResponseInputText) GetText() string {
@@ -2293,7 +3747,7 @@ type ResponseInputImage struct {
 
 func (x *ResponseInputImage) Reset() {
 	*x = ResponseInputImage{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[21]
+	mi := &file_mavera_v1_responses_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2305,7 +3759,7 @@ func (x *ResponseInputImage) String() string {
 func (*ResponseInputImage) ProtoMessage() {}
 
 func (x *ResponseInputImage) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[21]
+	mi := &file_mavera_v1_responses_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2318,7 +3772,7 @@ func (x *ResponseInputImage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseInputImage.ProtoReflect.Descriptor instead.
 func (*ResponseInputImage) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{21}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ResponseInputImage) GetImageUrl() string {
@@ -2358,7 +3812,7 @@ type ResponseOutputText struct {
 
 func (x *ResponseOutputText) Reset() {
 	*x = ResponseOutputText{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[22]
+	mi := &file_mavera_v1_responses_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2370,7 +3824,7 @@ func (x *ResponseOutputText) String() string {
 func (*ResponseOutputText) ProtoMessage() {}
 
 func (x *ResponseOutputText) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[22]
+	mi := &file_mavera_v1_responses_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2383,7 +3837,7 @@ func (x *ResponseOutputText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseOutputText.ProtoReflect.Descriptor instead.
 func (*ResponseOutputText) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{22}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *ResponseOutputText) GetText() string {
@@ -2418,7 +3872,7 @@ type ResponseFormatText struct {
 
 func (x *ResponseFormatText) Reset() {
 	*x = ResponseFormatText{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[23]
+	mi := &file_mavera_v1_responses_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2430,7 +3884,7 @@ func (x *ResponseFormatText) String() string {
 func (*ResponseFormatText) ProtoMessage() {}
 
 func (x *ResponseFormatText) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[23]
+	mi := &file_mavera_v1_responses_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2443,7 +3897,7 @@ func (x *ResponseFormatText) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseFormatText.ProtoReflect.Descriptor instead.
 func (*ResponseFormatText) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{23}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *ResponseFormatText) GetAdditionalFields() *structpb.Struct {
@@ -2465,7 +3919,7 @@ type ResponseFormatJsonObject struct {
 
 func (x *ResponseFormatJsonObject) Reset() {
 	*x = ResponseFormatJsonObject{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[24]
+	mi := &file_mavera_v1_responses_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2477,7 +3931,7 @@ func (x *ResponseFormatJsonObject) String() string {
 func (*ResponseFormatJsonObject) ProtoMessage() {}
 
 func (x *ResponseFormatJsonObject) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[24]
+	mi := &file_mavera_v1_responses_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2490,7 +3944,7 @@ func (x *ResponseFormatJsonObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseFormatJsonObject.ProtoReflect.Descriptor instead.
 func (*ResponseFormatJsonObject) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{24}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *ResponseFormatJsonObject) GetAdditionalFields() *structpb.Struct {
@@ -2529,7 +3983,7 @@ type ResponseFormatJsonSchema struct {
 
 func (x *ResponseFormatJsonSchema) Reset() {
 	*x = ResponseFormatJsonSchema{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[25]
+	mi := &file_mavera_v1_responses_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2541,7 +3995,7 @@ func (x *ResponseFormatJsonSchema) String() string {
 func (*ResponseFormatJsonSchema) ProtoMessage() {}
 
 func (x *ResponseFormatJsonSchema) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[25]
+	mi := &file_mavera_v1_responses_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2554,7 +4008,7 @@ func (x *ResponseFormatJsonSchema) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseFormatJsonSchema.ProtoReflect.Descriptor instead.
 func (*ResponseFormatJsonSchema) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{25}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *ResponseFormatJsonSchema) GetName() string {
@@ -2651,7 +4105,7 @@ type ToolChoiceFunction struct {
 
 func (x *ToolChoiceFunction) Reset() {
 	*x = ToolChoiceFunction{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[26]
+	mi := &file_mavera_v1_responses_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2663,7 +4117,7 @@ func (x *ToolChoiceFunction) String() string {
 func (*ToolChoiceFunction) ProtoMessage() {}
 
 func (x *ToolChoiceFunction) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[26]
+	mi := &file_mavera_v1_responses_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2676,7 +4130,7 @@ func (x *ToolChoiceFunction) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ToolChoiceFunction.ProtoReflect.Descriptor instead.
 func (*ToolChoiceFunction) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{26}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *ToolChoiceFunction) GetType() string {
@@ -2720,7 +4174,7 @@ type ResponseOutputMessage struct {
 
 func (x *ResponseOutputMessage) Reset() {
 	*x = ResponseOutputMessage{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[27]
+	mi := &file_mavera_v1_responses_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2732,7 +4186,7 @@ func (x *ResponseOutputMessage) String() string {
 func (*ResponseOutputMessage) ProtoMessage() {}
 
 func (x *ResponseOutputMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[27]
+	mi := &file_mavera_v1_responses_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2745,7 +4199,7 @@ func (x *ResponseOutputMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseOutputMessage.ProtoReflect.Descriptor instead.
 func (*ResponseOutputMessage) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{27}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *ResponseOutputMessage) GetId() string {
@@ -2798,7 +4252,7 @@ type ResponseRefusal struct {
 
 func (x *ResponseRefusal) Reset() {
 	*x = ResponseRefusal{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[28]
+	mi := &file_mavera_v1_responses_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2810,7 +4264,7 @@ func (x *ResponseRefusal) String() string {
 func (*ResponseRefusal) ProtoMessage() {}
 
 func (x *ResponseRefusal) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[28]
+	mi := &file_mavera_v1_responses_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2823,7 +4277,7 @@ func (x *ResponseRefusal) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResponseRefusal.ProtoReflect.Descriptor instead.
 func (*ResponseRefusal) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{28}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *ResponseRefusal) GetRefusal() string {
@@ -2863,7 +4317,7 @@ type NestedJsonSchema struct {
 
 func (x *NestedJsonSchema) Reset() {
 	*x = NestedJsonSchema{}
-	mi := &file_mavera_v1_responses_proto_msgTypes[29]
+	mi := &file_mavera_v1_responses_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2875,7 +4329,7 @@ func (x *NestedJsonSchema) String() string {
 func (*NestedJsonSchema) ProtoMessage() {}
 
 func (x *NestedJsonSchema) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_responses_proto_msgTypes[29]
+	mi := &file_mavera_v1_responses_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2888,7 +4342,7 @@ func (x *NestedJsonSchema) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use NestedJsonSchema.ProtoReflect.Descriptor instead.
 func (*NestedJsonSchema) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{29}
+	return file_mavera_v1_responses_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *NestedJsonSchema) GetName() string {
@@ -2991,7 +4445,38 @@ const file_mavera_v1_responses_proto_rawDesc = "" +
 	"\x12_max_output_tokensB\b\n" +
 	"\x06_top_pB\x14\n" +
 	"\x12_frequency_penaltyB\x13\n" +
-	"\x11_presence_penalty\"\x80\x04\n" +
+	"\x11_presence_penalty\"\xe1\a\n" +
+	"\x15StreamResponseRequest\x12\x1c\n" +
+	"\x05model\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x05model\x126\n" +
+	"\x05input\x18\x02 \x01(\v2\x18.mavera.v1.ResponseInputB\x06\xbaH\x03\xc8\x01\x01R\x05input\x12\"\n" +
+	"\n" +
+	"persona_id\x18\x03 \x01(\tH\x00R\tpersonaId\x88\x01\x01\x12'\n" +
+	"\finstructions\x18\x04 \x01(\tH\x01R\finstructions\x88\x01\x01\x121\n" +
+	"\x04text\x18\x05 \x01(\v2\x1d.mavera.v1.ResponseTextConfigR\x04text\x12-\n" +
+	"\x05tools\x18\x06 \x03(\v2\x17.mavera.v1.FunctionToolR\x05tools\x126\n" +
+	"\vtool_choice\x18\a \x01(\v2\x15.mavera.v1.ToolChoiceR\n" +
+	"toolChoice\x12(\n" +
+	"\ranalysis_mode\x18\b \x01(\bH\x02R\fanalysisMode\x88\x01\x01\x12T\n" +
+	"\x10reasoning_effort\x18\t \x01(\x0e2\x1a.mavera.v1.ReasoningEffortB\b\xbaH\x05\x82\x01\x02\x10\x01H\x03R\x0freasoningEffort\x88\x01\x01\x12A\n" +
+	"\tverbosity\x18\n" +
+	" \x01(\x0e2\x14.mavera.v1.VerbosityB\b\xbaH\x05\x82\x01\x02\x10\x01H\x04R\tverbosity\x88\x01\x01\x12%\n" +
+	"\vtemperature\x18\v \x01(\x01H\x05R\vtemperature\x88\x01\x01\x12/\n" +
+	"\x11max_output_tokens\x18\f \x01(\x05H\x06R\x0fmaxOutputTokens\x88\x01\x01\x12\x18\n" +
+	"\x05top_p\x18\r \x01(\x01H\aR\x04topP\x88\x01\x01\x120\n" +
+	"\x11frequency_penalty\x18\x0e \x01(\x01H\bR\x10frequencyPenalty\x88\x01\x01\x12.\n" +
+	"\x10presence_penalty\x18\x0f \x01(\x01H\tR\x0fpresencePenalty\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\r\n" +
+	"\v_persona_idB\x0f\n" +
+	"\r_instructionsB\x10\n" +
+	"\x0e_analysis_modeB\x13\n" +
+	"\x11_reasoning_effortB\f\n" +
+	"\n" +
+	"_verbosityB\x0e\n" +
+	"\f_temperatureB\x14\n" +
+	"\x12_max_output_tokensB\b\n" +
+	"\x06_top_pB\x14\n" +
+	"\x12_frequency_penaltyB\x13\n" +
+	"\x11_presence_penalty\"\xaf\x04\n" +
 	"\bResponse\x12\x13\n" +
 	"\x02id\x18\x01 \x01(\tH\x00R\x02id\x88\x01\x01\x12\x1b\n" +
 	"\x06object\x18\x02 \x01(\tH\x01R\x06object\x88\x01\x01\x129\n" +
@@ -3002,12 +4487,145 @@ const file_mavera_v1_responses_proto_rawDesc = "" +
 	"\x06output\x18\x06 \x03(\v2\x1d.mavera.v1.ResponseOutputItemR\x06output\x12&\n" +
 	"\x05usage\x18\a \x01(\v2\x10.mavera.v1.UsageR\x05usage\x127\n" +
 	"\banalysis\x18\b \x01(\v2\x1b.mavera.v1.ResponseAnalysisR\banalysis\x12/\n" +
-	"\x06parsed\x18\t \x01(\v2\x17.google.protobuf.StructR\x06parsed\x12D\n" +
+	"\x06parsed\x18\t \x01(\v2\x17.google.protobuf.StructR\x06parsed\x12-\n" +
+	"\x05error\x18\n" +
+	" \x01(\v2\x17.google.protobuf.StructR\x05error\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x05\n" +
 	"\x03_idB\t\n" +
 	"\a_objectB\t\n" +
 	"\a_statusB\b\n" +
-	"\x06_model\"\x8d\x01\n" +
+	"\x06_model\"\xc5\v\n" +
+	"\x13ResponseStreamEvent\x12S\n" +
+	"\acreated\x18\x01 \x01(\v2\x1f.mavera.v1.ResponseCreatedEventB\x16\x92\x80\x19\x12\x1a\x10response.createdH\x00R\acreated\x12w\n" +
+	"\x11output_item_added\x18\x02 \x01(\v2'.mavera.v1.ResponseOutputItemAddedEventB \x92\x80\x19\x1c\x1a\x1aresponse.output_item.addedH\x00R\x0foutputItemAdded\x12{\n" +
+	"\x12content_part_added\x18\x03 \x01(\v2(.mavera.v1.ResponseContentPartAddedEventB!\x92\x80\x19\x1d\x1a\x1bresponse.content_part.addedH\x00R\x10contentPartAdded\x12w\n" +
+	"\x11output_text_delta\x18\x04 \x01(\v2'.mavera.v1.ResponseOutputTextDeltaEventB \x92\x80\x19\x1c\x1a\x1aresponse.output_text.deltaH\x00R\x0foutputTextDelta\x12s\n" +
+	"\x10output_text_done\x18\x05 \x01(\v2&.mavera.v1.ResponseOutputTextDoneEventB\x1f\x92\x80\x19\x1b\x1a\x19response.output_text.doneH\x00R\x0eoutputTextDone\x12w\n" +
+	"\x11content_part_done\x18\x06 \x01(\v2'.mavera.v1.ResponseContentPartDoneEventB \x92\x80\x19\x1c\x1a\x1aresponse.content_part.doneH\x00R\x0fcontentPartDone\x12s\n" +
+	"\x10output_item_done\x18\a \x01(\v2&.mavera.v1.ResponseOutputItemDoneEventB\x1f\x92\x80\x19\x1b\x1a\x19response.output_item.doneH\x00R\x0eoutputItemDone\x12\xa5\x01\n" +
+	"\x1dfunction_call_arguments_delta\x18\b \x01(\v22.mavera.v1.ResponseFunctionCallArgumentsDeltaEventB,\x92\x80\x19(\x1a&response.function_call_arguments.deltaH\x00R\x1afunctionCallArgumentsDelta\x12\xa1\x01\n" +
+	"\x1cfunction_call_arguments_done\x18\t \x01(\v21.mavera.v1.ResponseFunctionCallArgumentsDoneEventB+\x92\x80\x19'\x1a%response.function_call_arguments.doneH\x00R\x19functionCallArgumentsDone\x12]\n" +
+	"\tcompleted\x18\n" +
+	" \x01(\v2!.mavera.v1.ResponseCompletedEventB\x1a\x92\x80\x19\x16\x1a\x12response.completedH\x01H\x00R\tcompleted\x12Q\n" +
+	"\x06failed\x18\v \x01(\v2\x1e.mavera.v1.ResponseFailedEventB\x17\x92\x80\x19\x13\x1a\x0fresponse.failedH\x02H\x00R\x06failed\x12=\n" +
+	"\x05error\x18\f \x01(\v2\x1d.mavera.v1.ResponseErrorEventB\x06\x92\x80\x19\x02H\x02H\x00R\x05error\x123\n" +
+	"\aunknown\x18\x0f \x01(\v2\x17.mavera.v1.UnknownEventH\x00R\aunknown:\f\x8a\x80\x19\b\b\x03\x12\x04typeB\a\n" +
+	"\x05event\"\xcf\x01\n" +
+	"\x14ResponseCreatedEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12/\n" +
+	"\bresponse\x18\x02 \x01(\v2\x13.mavera.v1.ResponseR\bresponse\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_number\"\x92\x02\n" +
+	"\x1cResponseOutputItemAddedEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12&\n" +
+	"\foutput_index\x18\x02 \x01(\x05H\x01R\voutputIndex\x88\x01\x01\x121\n" +
+	"\x04item\x18\x03 \x01(\v2\x1d.mavera.v1.ResponseOutputItemR\x04item\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_numberB\x0f\n" +
+	"\r_output_index\"\xfc\x02\n" +
+	"\x1dResponseContentPartAddedEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12\x1c\n" +
+	"\aitem_id\x18\x02 \x01(\tH\x01R\x06itemId\x88\x01\x01\x12&\n" +
+	"\foutput_index\x18\x03 \x01(\x05H\x02R\voutputIndex\x88\x01\x01\x12(\n" +
+	"\rcontent_index\x18\x04 \x01(\x05H\x03R\fcontentIndex\x88\x01\x01\x124\n" +
+	"\x04part\x18\x05 \x01(\v2 .mavera.v1.ResponseOutputContentR\x04part\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_numberB\n" +
+	"\n" +
+	"\b_item_idB\x0f\n" +
+	"\r_output_indexB\x10\n" +
+	"\x0e_content_index\"\xea\x02\n" +
+	"\x1cResponseOutputTextDeltaEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12\x1c\n" +
+	"\aitem_id\x18\x02 \x01(\tH\x01R\x06itemId\x88\x01\x01\x12&\n" +
+	"\foutput_index\x18\x03 \x01(\x05H\x02R\voutputIndex\x88\x01\x01\x12(\n" +
+	"\rcontent_index\x18\x04 \x01(\x05H\x03R\fcontentIndex\x88\x01\x01\x12\x19\n" +
+	"\x05delta\x18\x05 \x01(\tH\x04R\x05delta\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_numberB\n" +
+	"\n" +
+	"\b_item_idB\x0f\n" +
+	"\r_output_indexB\x10\n" +
+	"\x0e_content_indexB\b\n" +
+	"\x06_delta\"\xe6\x02\n" +
+	"\x1bResponseOutputTextDoneEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12\x1c\n" +
+	"\aitem_id\x18\x02 \x01(\tH\x01R\x06itemId\x88\x01\x01\x12&\n" +
+	"\foutput_index\x18\x03 \x01(\x05H\x02R\voutputIndex\x88\x01\x01\x12(\n" +
+	"\rcontent_index\x18\x04 \x01(\x05H\x03R\fcontentIndex\x88\x01\x01\x12\x17\n" +
+	"\x04text\x18\x05 \x01(\tH\x04R\x04text\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_numberB\n" +
+	"\n" +
+	"\b_item_idB\x0f\n" +
+	"\r_output_indexB\x10\n" +
+	"\x0e_content_indexB\a\n" +
+	"\x05_text\"\xfb\x02\n" +
+	"\x1cResponseContentPartDoneEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12\x1c\n" +
+	"\aitem_id\x18\x02 \x01(\tH\x01R\x06itemId\x88\x01\x01\x12&\n" +
+	"\foutput_index\x18\x03 \x01(\x05H\x02R\voutputIndex\x88\x01\x01\x12(\n" +
+	"\rcontent_index\x18\x04 \x01(\x05H\x03R\fcontentIndex\x88\x01\x01\x124\n" +
+	"\x04part\x18\x05 \x01(\v2 .mavera.v1.ResponseOutputContentR\x04part\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_numberB\n" +
+	"\n" +
+	"\b_item_idB\x0f\n" +
+	"\r_output_indexB\x10\n" +
+	"\x0e_content_index\"\x91\x02\n" +
+	"\x1bResponseOutputItemDoneEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12&\n" +
+	"\foutput_index\x18\x02 \x01(\x05H\x01R\voutputIndex\x88\x01\x01\x121\n" +
+	"\x04item\x18\x03 \x01(\v2\x1d.mavera.v1.ResponseOutputItemR\x04item\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_numberB\x0f\n" +
+	"\r_output_index\"\xb9\x02\n" +
+	"'ResponseFunctionCallArgumentsDeltaEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12\x1c\n" +
+	"\aitem_id\x18\x02 \x01(\tH\x01R\x06itemId\x88\x01\x01\x12&\n" +
+	"\foutput_index\x18\x03 \x01(\x05H\x02R\voutputIndex\x88\x01\x01\x12\x19\n" +
+	"\x05delta\x18\x04 \x01(\tH\x03R\x05delta\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_numberB\n" +
+	"\n" +
+	"\b_item_idB\x0f\n" +
+	"\r_output_indexB\b\n" +
+	"\x06_delta\"\xe6\x02\n" +
+	"&ResponseFunctionCallArgumentsDoneEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12\x1c\n" +
+	"\aitem_id\x18\x02 \x01(\tH\x01R\x06itemId\x88\x01\x01\x12&\n" +
+	"\foutput_index\x18\x03 \x01(\x05H\x02R\voutputIndex\x88\x01\x01\x12\x17\n" +
+	"\x04name\x18\x04 \x01(\tH\x03R\x04name\x88\x01\x01\x12!\n" +
+	"\targuments\x18\x05 \x01(\tH\x04R\targuments\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_numberB\n" +
+	"\n" +
+	"\b_item_idB\x0f\n" +
+	"\r_output_indexB\a\n" +
+	"\x05_nameB\f\n" +
+	"\n" +
+	"_arguments\"\xd1\x01\n" +
+	"\x16ResponseCompletedEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12/\n" +
+	"\bresponse\x18\x02 \x01(\v2\x13.mavera.v1.ResponseR\bresponse\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_number\"\xce\x01\n" +
+	"\x13ResponseFailedEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12/\n" +
+	"\bresponse\x18\x02 \x01(\v2\x13.mavera.v1.ResponseR\bresponse\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_number\"\x8e\x02\n" +
+	"\x12ResponseErrorEvent\x12,\n" +
+	"\x0fsequence_number\x18\x01 \x01(\x05H\x00R\x0esequenceNumber\x88\x01\x01\x12\x17\n" +
+	"\x04code\x18\x02 \x01(\tH\x01R\x04code\x88\x01\x01\x12\x1d\n" +
+	"\amessage\x18\x03 \x01(\tH\x02R\amessage\x88\x01\x01\x12\x19\n" +
+	"\x05param\x18\x04 \x01(\tH\x03R\x05param\x88\x01\x01\x12D\n" +
+	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x12\n" +
+	"\x10_sequence_numberB\a\n" +
+	"\x05_codeB\n" +
+	"\n" +
+	"\b_messageB\b\n" +
+	"\x06_param\"\x8d\x01\n" +
 	"\x12ResponseTextConfig\x121\n" +
 	"\x06format\x18\x01 \x01(\v2\x19.mavera.v1.ResponseFormatR\x06format\x12D\n" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFields\"\xfc\x02\n" +
@@ -3215,11 +4833,14 @@ const file_mavera_v1_responses_proto_rawDesc = "" +
 	"\x1cTOOL_CHOICE_MODE_UNSPECIFIED\x10\x00\x12\x19\n" +
 	"\x15TOOL_CHOICE_MODE_AUTO\x10\x01\x12\x19\n" +
 	"\x15TOOL_CHOICE_MODE_NONE\x10\x02\x12\x1d\n" +
-	"\x19TOOL_CHOICE_MODE_REQUIRED\x10\x032\x8b\x01\n" +
+	"\x19TOOL_CHOICE_MODE_REQUIRED\x10\x032\x8e\x02\n" +
 	"\x10ResponsesService\x12w\n" +
 	"\x0eCreateResponse\x12 .mavera.v1.CreateResponseRequest\x1a\x13.mavera.v1.Response\".\x82\x80\x19\x15\n" +
 	"\tresponses\x12\x02\b<\x1a\x02\bx \x01\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
-	"/responsesBAZ?github.com/mavera-gateway/mavera-gateway/gen/mavera/v1;maverav1b\x06proto3"
+	"/responses\x12\x80\x01\n" +
+	"\x0eStreamResponse\x12 .mavera.v1.StreamResponseRequest\x1a\x1e.mavera.v1.ResponseStreamEvent\"*\x82\x80\x19\x11\n" +
+	"\tresponses\x12\x02\b< \x01\x82\xd3\xe4\x93\x02\x0f:\x01*\"\n" +
+	"/responses0\x01BAZ?github.com/mavera-gateway/mavera-gateway/gen/mavera/v1;maverav1b\x06proto3"
 
 var (
 	file_mavera_v1_responses_proto_rawDescOnce sync.Once
@@ -3234,126 +4855,183 @@ func file_mavera_v1_responses_proto_rawDescGZIP() []byte {
 }
 
 var file_mavera_v1_responses_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_mavera_v1_responses_proto_msgTypes = make([]protoimpl.MessageInfo, 30)
+var file_mavera_v1_responses_proto_msgTypes = make([]protoimpl.MessageInfo, 44)
 var file_mavera_v1_responses_proto_goTypes = []any{
-	(ReasoningEffort)(0),                 // 0: mavera.v1.ReasoningEffort
-	(Verbosity)(0),                       // 1: mavera.v1.Verbosity
-	(ResponseStatus)(0),                  // 2: mavera.v1.ResponseStatus
-	(ResponseRole)(0),                    // 3: mavera.v1.ResponseRole
-	(ImageDetail)(0),                     // 4: mavera.v1.ImageDetail
-	(ToolChoiceMode)(0),                  // 5: mavera.v1.ToolChoiceMode
-	(*CreateResponseRequest)(nil),        // 6: mavera.v1.CreateResponseRequest
-	(*Response)(nil),                     // 7: mavera.v1.Response
-	(*ResponseTextConfig)(nil),           // 8: mavera.v1.ResponseTextConfig
-	(*FunctionTool)(nil),                 // 9: mavera.v1.FunctionTool
-	(*ResponseAnalysis)(nil),             // 10: mavera.v1.ResponseAnalysis
-	(*ResponseEmotion)(nil),              // 11: mavera.v1.ResponseEmotion
-	(*ResponseBias)(nil),                 // 12: mavera.v1.ResponseBias
-	(*ResponseInput)(nil),                // 13: mavera.v1.ResponseInput
-	(*ResponseInputItemList)(nil),        // 14: mavera.v1.ResponseInputItemList
-	(*ResponseInputItem)(nil),            // 15: mavera.v1.ResponseInputItem
-	(*ResponseInputContent)(nil),         // 16: mavera.v1.ResponseInputContent
-	(*ResponseInputContentPartList)(nil), // 17: mavera.v1.ResponseInputContentPartList
-	(*ResponseInputContentPart)(nil),     // 18: mavera.v1.ResponseInputContentPart
-	(*ResponseFormat)(nil),               // 19: mavera.v1.ResponseFormat
-	(*ToolChoice)(nil),                   // 20: mavera.v1.ToolChoice
-	(*ResponseOutputItem)(nil),           // 21: mavera.v1.ResponseOutputItem
-	(*ResponseOutputContent)(nil),        // 22: mavera.v1.ResponseOutputContent
-	(*ResponseInputMessage)(nil),         // 23: mavera.v1.ResponseInputMessage
-	(*ResponseFunctionCall)(nil),         // 24: mavera.v1.ResponseFunctionCall
-	(*ResponseFunctionCallOutput)(nil),   // 25: mavera.v1.ResponseFunctionCallOutput
-	(*ResponseInputText)(nil),            // 26: mavera.v1.ResponseInputText
-	(*ResponseInputImage)(nil),           // 27: mavera.v1.ResponseInputImage
-	(*ResponseOutputText)(nil),           // 28: mavera.v1.ResponseOutputText
-	(*ResponseFormatText)(nil),           // 29: mavera.v1.ResponseFormatText
-	(*ResponseFormatJsonObject)(nil),     // 30: mavera.v1.ResponseFormatJsonObject
-	(*ResponseFormatJsonSchema)(nil),     // 31: mavera.v1.ResponseFormatJsonSchema
-	(*ToolChoiceFunction)(nil),           // 32: mavera.v1.ToolChoiceFunction
-	(*ResponseOutputMessage)(nil),        // 33: mavera.v1.ResponseOutputMessage
-	(*ResponseRefusal)(nil),              // 34: mavera.v1.ResponseRefusal
-	(*NestedJsonSchema)(nil),             // 35: mavera.v1.NestedJsonSchema
-	(*structpb.Struct)(nil),              // 36: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),        // 37: google.protobuf.Timestamp
-	(*Usage)(nil),                        // 38: mavera.v1.Usage
+	(ReasoningEffort)(0),                            // 0: mavera.v1.ReasoningEffort
+	(Verbosity)(0),                                  // 1: mavera.v1.Verbosity
+	(ResponseStatus)(0),                             // 2: mavera.v1.ResponseStatus
+	(ResponseRole)(0),                               // 3: mavera.v1.ResponseRole
+	(ImageDetail)(0),                                // 4: mavera.v1.ImageDetail
+	(ToolChoiceMode)(0),                             // 5: mavera.v1.ToolChoiceMode
+	(*CreateResponseRequest)(nil),                   // 6: mavera.v1.CreateResponseRequest
+	(*StreamResponseRequest)(nil),                   // 7: mavera.v1.StreamResponseRequest
+	(*Response)(nil),                                // 8: mavera.v1.Response
+	(*ResponseStreamEvent)(nil),                     // 9: mavera.v1.ResponseStreamEvent
+	(*ResponseCreatedEvent)(nil),                    // 10: mavera.v1.ResponseCreatedEvent
+	(*ResponseOutputItemAddedEvent)(nil),            // 11: mavera.v1.ResponseOutputItemAddedEvent
+	(*ResponseContentPartAddedEvent)(nil),           // 12: mavera.v1.ResponseContentPartAddedEvent
+	(*ResponseOutputTextDeltaEvent)(nil),            // 13: mavera.v1.ResponseOutputTextDeltaEvent
+	(*ResponseOutputTextDoneEvent)(nil),             // 14: mavera.v1.ResponseOutputTextDoneEvent
+	(*ResponseContentPartDoneEvent)(nil),            // 15: mavera.v1.ResponseContentPartDoneEvent
+	(*ResponseOutputItemDoneEvent)(nil),             // 16: mavera.v1.ResponseOutputItemDoneEvent
+	(*ResponseFunctionCallArgumentsDeltaEvent)(nil), // 17: mavera.v1.ResponseFunctionCallArgumentsDeltaEvent
+	(*ResponseFunctionCallArgumentsDoneEvent)(nil),  // 18: mavera.v1.ResponseFunctionCallArgumentsDoneEvent
+	(*ResponseCompletedEvent)(nil),                  // 19: mavera.v1.ResponseCompletedEvent
+	(*ResponseFailedEvent)(nil),                     // 20: mavera.v1.ResponseFailedEvent
+	(*ResponseErrorEvent)(nil),                      // 21: mavera.v1.ResponseErrorEvent
+	(*ResponseTextConfig)(nil),                      // 22: mavera.v1.ResponseTextConfig
+	(*FunctionTool)(nil),                            // 23: mavera.v1.FunctionTool
+	(*ResponseAnalysis)(nil),                        // 24: mavera.v1.ResponseAnalysis
+	(*ResponseEmotion)(nil),                         // 25: mavera.v1.ResponseEmotion
+	(*ResponseBias)(nil),                            // 26: mavera.v1.ResponseBias
+	(*ResponseInput)(nil),                           // 27: mavera.v1.ResponseInput
+	(*ResponseInputItemList)(nil),                   // 28: mavera.v1.ResponseInputItemList
+	(*ResponseInputItem)(nil),                       // 29: mavera.v1.ResponseInputItem
+	(*ResponseInputContent)(nil),                    // 30: mavera.v1.ResponseInputContent
+	(*ResponseInputContentPartList)(nil),            // 31: mavera.v1.ResponseInputContentPartList
+	(*ResponseInputContentPart)(nil),                // 32: mavera.v1.ResponseInputContentPart
+	(*ResponseFormat)(nil),                          // 33: mavera.v1.ResponseFormat
+	(*ToolChoice)(nil),                              // 34: mavera.v1.ToolChoice
+	(*ResponseOutputItem)(nil),                      // 35: mavera.v1.ResponseOutputItem
+	(*ResponseOutputContent)(nil),                   // 36: mavera.v1.ResponseOutputContent
+	(*ResponseInputMessage)(nil),                    // 37: mavera.v1.ResponseInputMessage
+	(*ResponseFunctionCall)(nil),                    // 38: mavera.v1.ResponseFunctionCall
+	(*ResponseFunctionCallOutput)(nil),              // 39: mavera.v1.ResponseFunctionCallOutput
+	(*ResponseInputText)(nil),                       // 40: mavera.v1.ResponseInputText
+	(*ResponseInputImage)(nil),                      // 41: mavera.v1.ResponseInputImage
+	(*ResponseOutputText)(nil),                      // 42: mavera.v1.ResponseOutputText
+	(*ResponseFormatText)(nil),                      // 43: mavera.v1.ResponseFormatText
+	(*ResponseFormatJsonObject)(nil),                // 44: mavera.v1.ResponseFormatJsonObject
+	(*ResponseFormatJsonSchema)(nil),                // 45: mavera.v1.ResponseFormatJsonSchema
+	(*ToolChoiceFunction)(nil),                      // 46: mavera.v1.ToolChoiceFunction
+	(*ResponseOutputMessage)(nil),                   // 47: mavera.v1.ResponseOutputMessage
+	(*ResponseRefusal)(nil),                         // 48: mavera.v1.ResponseRefusal
+	(*NestedJsonSchema)(nil),                        // 49: mavera.v1.NestedJsonSchema
+	(*structpb.Struct)(nil),                         // 50: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),                   // 51: google.protobuf.Timestamp
+	(*Usage)(nil),                                   // 52: mavera.v1.Usage
+	(*UnknownEvent)(nil),                            // 53: mavera.v1.UnknownEvent
 }
 var file_mavera_v1_responses_proto_depIdxs = []int32{
-	13, // 0: mavera.v1.CreateResponseRequest.input:type_name -> mavera.v1.ResponseInput
-	8,  // 1: mavera.v1.CreateResponseRequest.text:type_name -> mavera.v1.ResponseTextConfig
-	9,  // 2: mavera.v1.CreateResponseRequest.tools:type_name -> mavera.v1.FunctionTool
-	20, // 3: mavera.v1.CreateResponseRequest.tool_choice:type_name -> mavera.v1.ToolChoice
-	0,  // 4: mavera.v1.CreateResponseRequest.reasoning_effort:type_name -> mavera.v1.ReasoningEffort
-	1,  // 5: mavera.v1.CreateResponseRequest.verbosity:type_name -> mavera.v1.Verbosity
-	36, // 6: mavera.v1.CreateResponseRequest.additional_fields:type_name -> google.protobuf.Struct
-	37, // 7: mavera.v1.Response.created_at:type_name -> google.protobuf.Timestamp
-	2,  // 8: mavera.v1.Response.status:type_name -> mavera.v1.ResponseStatus
-	21, // 9: mavera.v1.Response.output:type_name -> mavera.v1.ResponseOutputItem
-	38, // 10: mavera.v1.Response.usage:type_name -> mavera.v1.Usage
-	10, // 11: mavera.v1.Response.analysis:type_name -> mavera.v1.ResponseAnalysis
-	36, // 12: mavera.v1.Response.parsed:type_name -> google.protobuf.Struct
-	36, // 13: mavera.v1.Response.additional_fields:type_name -> google.protobuf.Struct
-	19, // 14: mavera.v1.ResponseTextConfig.format:type_name -> mavera.v1.ResponseFormat
-	36, // 15: mavera.v1.ResponseTextConfig.additional_fields:type_name -> google.protobuf.Struct
-	36, // 16: mavera.v1.FunctionTool.parameters:type_name -> google.protobuf.Struct
-	36, // 17: mavera.v1.FunctionTool.additional_fields:type_name -> google.protobuf.Struct
-	11, // 18: mavera.v1.ResponseAnalysis.emotion:type_name -> mavera.v1.ResponseEmotion
-	12, // 19: mavera.v1.ResponseAnalysis.biases:type_name -> mavera.v1.ResponseBias
-	36, // 20: mavera.v1.ResponseAnalysis.additional_fields:type_name -> google.protobuf.Struct
-	36, // 21: mavera.v1.ResponseEmotion.additional_fields:type_name -> google.protobuf.Struct
-	36, // 22: mavera.v1.ResponseBias.additional_fields:type_name -> google.protobuf.Struct
-	14, // 23: mavera.v1.ResponseInput.items:type_name -> mavera.v1.ResponseInputItemList
-	15, // 24: mavera.v1.ResponseInputItemList.items:type_name -> mavera.v1.ResponseInputItem
-	23, // 25: mavera.v1.ResponseInputItem.message:type_name -> mavera.v1.ResponseInputMessage
-	24, // 26: mavera.v1.ResponseInputItem.function_call:type_name -> mavera.v1.ResponseFunctionCall
-	25, // 27: mavera.v1.ResponseInputItem.function_call_output:type_name -> mavera.v1.ResponseFunctionCallOutput
-	36, // 28: mavera.v1.ResponseInputItem.additional_fields:type_name -> google.protobuf.Struct
-	17, // 29: mavera.v1.ResponseInputContent.parts:type_name -> mavera.v1.ResponseInputContentPartList
-	18, // 30: mavera.v1.ResponseInputContentPartList.parts:type_name -> mavera.v1.ResponseInputContentPart
-	26, // 31: mavera.v1.ResponseInputContentPart.input_text:type_name -> mavera.v1.ResponseInputText
-	27, // 32: mavera.v1.ResponseInputContentPart.input_image:type_name -> mavera.v1.ResponseInputImage
-	28, // 33: mavera.v1.ResponseInputContentPart.output_text:type_name -> mavera.v1.ResponseOutputText
-	36, // 34: mavera.v1.ResponseInputContentPart.additional_fields:type_name -> google.protobuf.Struct
-	29, // 35: mavera.v1.ResponseFormat.text:type_name -> mavera.v1.ResponseFormatText
-	30, // 36: mavera.v1.ResponseFormat.json_object:type_name -> mavera.v1.ResponseFormatJsonObject
-	31, // 37: mavera.v1.ResponseFormat.json_schema:type_name -> mavera.v1.ResponseFormatJsonSchema
-	36, // 38: mavera.v1.ResponseFormat.additional_fields:type_name -> google.protobuf.Struct
-	5,  // 39: mavera.v1.ToolChoice.mode:type_name -> mavera.v1.ToolChoiceMode
-	32, // 40: mavera.v1.ToolChoice.function:type_name -> mavera.v1.ToolChoiceFunction
-	33, // 41: mavera.v1.ResponseOutputItem.message:type_name -> mavera.v1.ResponseOutputMessage
-	24, // 42: mavera.v1.ResponseOutputItem.function_call:type_name -> mavera.v1.ResponseFunctionCall
-	36, // 43: mavera.v1.ResponseOutputItem.additional_fields:type_name -> google.protobuf.Struct
-	28, // 44: mavera.v1.ResponseOutputContent.output_text:type_name -> mavera.v1.ResponseOutputText
-	34, // 45: mavera.v1.ResponseOutputContent.refusal:type_name -> mavera.v1.ResponseRefusal
-	36, // 46: mavera.v1.ResponseOutputContent.additional_fields:type_name -> google.protobuf.Struct
-	3,  // 47: mavera.v1.ResponseInputMessage.role:type_name -> mavera.v1.ResponseRole
-	16, // 48: mavera.v1.ResponseInputMessage.content:type_name -> mavera.v1.ResponseInputContent
-	36, // 49: mavera.v1.ResponseInputMessage.additional_fields:type_name -> google.protobuf.Struct
-	2,  // 50: mavera.v1.ResponseFunctionCall.status:type_name -> mavera.v1.ResponseStatus
-	36, // 51: mavera.v1.ResponseFunctionCall.additional_fields:type_name -> google.protobuf.Struct
-	36, // 52: mavera.v1.ResponseFunctionCallOutput.additional_fields:type_name -> google.protobuf.Struct
-	36, // 53: mavera.v1.ResponseInputText.additional_fields:type_name -> google.protobuf.Struct
-	4,  // 54: mavera.v1.ResponseInputImage.detail:type_name -> mavera.v1.ImageDetail
-	36, // 55: mavera.v1.ResponseInputImage.additional_fields:type_name -> google.protobuf.Struct
-	36, // 56: mavera.v1.ResponseOutputText.annotations:type_name -> google.protobuf.Struct
-	36, // 57: mavera.v1.ResponseOutputText.additional_fields:type_name -> google.protobuf.Struct
-	36, // 58: mavera.v1.ResponseFormatText.additional_fields:type_name -> google.protobuf.Struct
-	36, // 59: mavera.v1.ResponseFormatJsonObject.additional_fields:type_name -> google.protobuf.Struct
-	36, // 60: mavera.v1.ResponseFormatJsonSchema.schema:type_name -> google.protobuf.Struct
-	35, // 61: mavera.v1.ResponseFormatJsonSchema.json_schema:type_name -> mavera.v1.NestedJsonSchema
-	36, // 62: mavera.v1.ResponseFormatJsonSchema.additional_fields:type_name -> google.protobuf.Struct
-	36, // 63: mavera.v1.ToolChoiceFunction.additional_fields:type_name -> google.protobuf.Struct
-	2,  // 64: mavera.v1.ResponseOutputMessage.status:type_name -> mavera.v1.ResponseStatus
-	22, // 65: mavera.v1.ResponseOutputMessage.content:type_name -> mavera.v1.ResponseOutputContent
-	36, // 66: mavera.v1.ResponseOutputMessage.additional_fields:type_name -> google.protobuf.Struct
-	36, // 67: mavera.v1.ResponseRefusal.additional_fields:type_name -> google.protobuf.Struct
-	36, // 68: mavera.v1.NestedJsonSchema.schema:type_name -> google.protobuf.Struct
-	36, // 69: mavera.v1.NestedJsonSchema.additional_fields:type_name -> google.protobuf.Struct
-	6,  // 70: mavera.v1.ResponsesService.CreateResponse:input_type -> mavera.v1.CreateResponseRequest
-	7,  // 71: mavera.v1.ResponsesService.CreateResponse:output_type -> mavera.v1.Response
-	71, // [71:72] is the sub-list for method output_type
-	70, // [70:71] is the sub-list for method input_type
-	70, // [70:70] is the sub-list for extension type_name
-	70, // [70:70] is the sub-list for extension extendee
-	0,  // [0:70] is the sub-list for field type_name
+	27,  // 0: mavera.v1.CreateResponseRequest.input:type_name -> mavera.v1.ResponseInput
+	22,  // 1: mavera.v1.CreateResponseRequest.text:type_name -> mavera.v1.ResponseTextConfig
+	23,  // 2: mavera.v1.CreateResponseRequest.tools:type_name -> mavera.v1.FunctionTool
+	34,  // 3: mavera.v1.CreateResponseRequest.tool_choice:type_name -> mavera.v1.ToolChoice
+	0,   // 4: mavera.v1.CreateResponseRequest.reasoning_effort:type_name -> mavera.v1.ReasoningEffort
+	1,   // 5: mavera.v1.CreateResponseRequest.verbosity:type_name -> mavera.v1.Verbosity
+	50,  // 6: mavera.v1.CreateResponseRequest.additional_fields:type_name -> google.protobuf.Struct
+	27,  // 7: mavera.v1.StreamResponseRequest.input:type_name -> mavera.v1.ResponseInput
+	22,  // 8: mavera.v1.StreamResponseRequest.text:type_name -> mavera.v1.ResponseTextConfig
+	23,  // 9: mavera.v1.StreamResponseRequest.tools:type_name -> mavera.v1.FunctionTool
+	34,  // 10: mavera.v1.StreamResponseRequest.tool_choice:type_name -> mavera.v1.ToolChoice
+	0,   // 11: mavera.v1.StreamResponseRequest.reasoning_effort:type_name -> mavera.v1.ReasoningEffort
+	1,   // 12: mavera.v1.StreamResponseRequest.verbosity:type_name -> mavera.v1.Verbosity
+	50,  // 13: mavera.v1.StreamResponseRequest.additional_fields:type_name -> google.protobuf.Struct
+	51,  // 14: mavera.v1.Response.created_at:type_name -> google.protobuf.Timestamp
+	2,   // 15: mavera.v1.Response.status:type_name -> mavera.v1.ResponseStatus
+	35,  // 16: mavera.v1.Response.output:type_name -> mavera.v1.ResponseOutputItem
+	52,  // 17: mavera.v1.Response.usage:type_name -> mavera.v1.Usage
+	24,  // 18: mavera.v1.Response.analysis:type_name -> mavera.v1.ResponseAnalysis
+	50,  // 19: mavera.v1.Response.parsed:type_name -> google.protobuf.Struct
+	50,  // 20: mavera.v1.Response.error:type_name -> google.protobuf.Struct
+	50,  // 21: mavera.v1.Response.additional_fields:type_name -> google.protobuf.Struct
+	10,  // 22: mavera.v1.ResponseStreamEvent.created:type_name -> mavera.v1.ResponseCreatedEvent
+	11,  // 23: mavera.v1.ResponseStreamEvent.output_item_added:type_name -> mavera.v1.ResponseOutputItemAddedEvent
+	12,  // 24: mavera.v1.ResponseStreamEvent.content_part_added:type_name -> mavera.v1.ResponseContentPartAddedEvent
+	13,  // 25: mavera.v1.ResponseStreamEvent.output_text_delta:type_name -> mavera.v1.ResponseOutputTextDeltaEvent
+	14,  // 26: mavera.v1.ResponseStreamEvent.output_text_done:type_name -> mavera.v1.ResponseOutputTextDoneEvent
+	15,  // 27: mavera.v1.ResponseStreamEvent.content_part_done:type_name -> mavera.v1.ResponseContentPartDoneEvent
+	16,  // 28: mavera.v1.ResponseStreamEvent.output_item_done:type_name -> mavera.v1.ResponseOutputItemDoneEvent
+	17,  // 29: mavera.v1.ResponseStreamEvent.function_call_arguments_delta:type_name -> mavera.v1.ResponseFunctionCallArgumentsDeltaEvent
+	18,  // 30: mavera.v1.ResponseStreamEvent.function_call_arguments_done:type_name -> mavera.v1.ResponseFunctionCallArgumentsDoneEvent
+	19,  // 31: mavera.v1.ResponseStreamEvent.completed:type_name -> mavera.v1.ResponseCompletedEvent
+	20,  // 32: mavera.v1.ResponseStreamEvent.failed:type_name -> mavera.v1.ResponseFailedEvent
+	21,  // 33: mavera.v1.ResponseStreamEvent.error:type_name -> mavera.v1.ResponseErrorEvent
+	53,  // 34: mavera.v1.ResponseStreamEvent.unknown:type_name -> mavera.v1.UnknownEvent
+	8,   // 35: mavera.v1.ResponseCreatedEvent.response:type_name -> mavera.v1.Response
+	50,  // 36: mavera.v1.ResponseCreatedEvent.additional_fields:type_name -> google.protobuf.Struct
+	35,  // 37: mavera.v1.ResponseOutputItemAddedEvent.item:type_name -> mavera.v1.ResponseOutputItem
+	50,  // 38: mavera.v1.ResponseOutputItemAddedEvent.additional_fields:type_name -> google.protobuf.Struct
+	36,  // 39: mavera.v1.ResponseContentPartAddedEvent.part:type_name -> mavera.v1.ResponseOutputContent
+	50,  // 40: mavera.v1.ResponseContentPartAddedEvent.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 41: mavera.v1.ResponseOutputTextDeltaEvent.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 42: mavera.v1.ResponseOutputTextDoneEvent.additional_fields:type_name -> google.protobuf.Struct
+	36,  // 43: mavera.v1.ResponseContentPartDoneEvent.part:type_name -> mavera.v1.ResponseOutputContent
+	50,  // 44: mavera.v1.ResponseContentPartDoneEvent.additional_fields:type_name -> google.protobuf.Struct
+	35,  // 45: mavera.v1.ResponseOutputItemDoneEvent.item:type_name -> mavera.v1.ResponseOutputItem
+	50,  // 46: mavera.v1.ResponseOutputItemDoneEvent.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 47: mavera.v1.ResponseFunctionCallArgumentsDeltaEvent.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 48: mavera.v1.ResponseFunctionCallArgumentsDoneEvent.additional_fields:type_name -> google.protobuf.Struct
+	8,   // 49: mavera.v1.ResponseCompletedEvent.response:type_name -> mavera.v1.Response
+	50,  // 50: mavera.v1.ResponseCompletedEvent.additional_fields:type_name -> google.protobuf.Struct
+	8,   // 51: mavera.v1.ResponseFailedEvent.response:type_name -> mavera.v1.Response
+	50,  // 52: mavera.v1.ResponseFailedEvent.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 53: mavera.v1.ResponseErrorEvent.additional_fields:type_name -> google.protobuf.Struct
+	33,  // 54: mavera.v1.ResponseTextConfig.format:type_name -> mavera.v1.ResponseFormat
+	50,  // 55: mavera.v1.ResponseTextConfig.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 56: mavera.v1.FunctionTool.parameters:type_name -> google.protobuf.Struct
+	50,  // 57: mavera.v1.FunctionTool.additional_fields:type_name -> google.protobuf.Struct
+	25,  // 58: mavera.v1.ResponseAnalysis.emotion:type_name -> mavera.v1.ResponseEmotion
+	26,  // 59: mavera.v1.ResponseAnalysis.biases:type_name -> mavera.v1.ResponseBias
+	50,  // 60: mavera.v1.ResponseAnalysis.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 61: mavera.v1.ResponseEmotion.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 62: mavera.v1.ResponseBias.additional_fields:type_name -> google.protobuf.Struct
+	28,  // 63: mavera.v1.ResponseInput.items:type_name -> mavera.v1.ResponseInputItemList
+	29,  // 64: mavera.v1.ResponseInputItemList.items:type_name -> mavera.v1.ResponseInputItem
+	37,  // 65: mavera.v1.ResponseInputItem.message:type_name -> mavera.v1.ResponseInputMessage
+	38,  // 66: mavera.v1.ResponseInputItem.function_call:type_name -> mavera.v1.ResponseFunctionCall
+	39,  // 67: mavera.v1.ResponseInputItem.function_call_output:type_name -> mavera.v1.ResponseFunctionCallOutput
+	50,  // 68: mavera.v1.ResponseInputItem.additional_fields:type_name -> google.protobuf.Struct
+	31,  // 69: mavera.v1.ResponseInputContent.parts:type_name -> mavera.v1.ResponseInputContentPartList
+	32,  // 70: mavera.v1.ResponseInputContentPartList.parts:type_name -> mavera.v1.ResponseInputContentPart
+	40,  // 71: mavera.v1.ResponseInputContentPart.input_text:type_name -> mavera.v1.ResponseInputText
+	41,  // 72: mavera.v1.ResponseInputContentPart.input_image:type_name -> mavera.v1.ResponseInputImage
+	42,  // 73: mavera.v1.ResponseInputContentPart.output_text:type_name -> mavera.v1.ResponseOutputText
+	50,  // 74: mavera.v1.ResponseInputContentPart.additional_fields:type_name -> google.protobuf.Struct
+	43,  // 75: mavera.v1.ResponseFormat.text:type_name -> mavera.v1.ResponseFormatText
+	44,  // 76: mavera.v1.ResponseFormat.json_object:type_name -> mavera.v1.ResponseFormatJsonObject
+	45,  // 77: mavera.v1.ResponseFormat.json_schema:type_name -> mavera.v1.ResponseFormatJsonSchema
+	50,  // 78: mavera.v1.ResponseFormat.additional_fields:type_name -> google.protobuf.Struct
+	5,   // 79: mavera.v1.ToolChoice.mode:type_name -> mavera.v1.ToolChoiceMode
+	46,  // 80: mavera.v1.ToolChoice.function:type_name -> mavera.v1.ToolChoiceFunction
+	47,  // 81: mavera.v1.ResponseOutputItem.message:type_name -> mavera.v1.ResponseOutputMessage
+	38,  // 82: mavera.v1.ResponseOutputItem.function_call:type_name -> mavera.v1.ResponseFunctionCall
+	50,  // 83: mavera.v1.ResponseOutputItem.additional_fields:type_name -> google.protobuf.Struct
+	42,  // 84: mavera.v1.ResponseOutputContent.output_text:type_name -> mavera.v1.ResponseOutputText
+	48,  // 85: mavera.v1.ResponseOutputContent.refusal:type_name -> mavera.v1.ResponseRefusal
+	50,  // 86: mavera.v1.ResponseOutputContent.additional_fields:type_name -> google.protobuf.Struct
+	3,   // 87: mavera.v1.ResponseInputMessage.role:type_name -> mavera.v1.ResponseRole
+	30,  // 88: mavera.v1.ResponseInputMessage.content:type_name -> mavera.v1.ResponseInputContent
+	50,  // 89: mavera.v1.ResponseInputMessage.additional_fields:type_name -> google.protobuf.Struct
+	2,   // 90: mavera.v1.ResponseFunctionCall.status:type_name -> mavera.v1.ResponseStatus
+	50,  // 91: mavera.v1.ResponseFunctionCall.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 92: mavera.v1.ResponseFunctionCallOutput.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 93: mavera.v1.ResponseInputText.additional_fields:type_name -> google.protobuf.Struct
+	4,   // 94: mavera.v1.ResponseInputImage.detail:type_name -> mavera.v1.ImageDetail
+	50,  // 95: mavera.v1.ResponseInputImage.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 96: mavera.v1.ResponseOutputText.annotations:type_name -> google.protobuf.Struct
+	50,  // 97: mavera.v1.ResponseOutputText.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 98: mavera.v1.ResponseFormatText.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 99: mavera.v1.ResponseFormatJsonObject.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 100: mavera.v1.ResponseFormatJsonSchema.schema:type_name -> google.protobuf.Struct
+	49,  // 101: mavera.v1.ResponseFormatJsonSchema.json_schema:type_name -> mavera.v1.NestedJsonSchema
+	50,  // 102: mavera.v1.ResponseFormatJsonSchema.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 103: mavera.v1.ToolChoiceFunction.additional_fields:type_name -> google.protobuf.Struct
+	2,   // 104: mavera.v1.ResponseOutputMessage.status:type_name -> mavera.v1.ResponseStatus
+	36,  // 105: mavera.v1.ResponseOutputMessage.content:type_name -> mavera.v1.ResponseOutputContent
+	50,  // 106: mavera.v1.ResponseOutputMessage.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 107: mavera.v1.ResponseRefusal.additional_fields:type_name -> google.protobuf.Struct
+	50,  // 108: mavera.v1.NestedJsonSchema.schema:type_name -> google.protobuf.Struct
+	50,  // 109: mavera.v1.NestedJsonSchema.additional_fields:type_name -> google.protobuf.Struct
+	6,   // 110: mavera.v1.ResponsesService.CreateResponse:input_type -> mavera.v1.CreateResponseRequest
+	7,   // 111: mavera.v1.ResponsesService.StreamResponse:input_type -> mavera.v1.StreamResponseRequest
+	8,   // 112: mavera.v1.ResponsesService.CreateResponse:output_type -> mavera.v1.Response
+	9,   // 113: mavera.v1.ResponsesService.StreamResponse:output_type -> mavera.v1.ResponseStreamEvent
+	112, // [112:114] is the sub-list for method output_type
+	110, // [110:112] is the sub-list for method input_type
+	110, // [110:110] is the sub-list for extension type_name
+	110, // [110:110] is the sub-list for extension extendee
+	0,   // [0:110] is the sub-list for field type_name
 }
 
 func init() { file_mavera_v1_responses_proto_init() }
@@ -3364,61 +5042,89 @@ func file_mavera_v1_responses_proto_init() {
 	file_mavera_v1_common_proto_init()
 	file_mavera_v1_responses_proto_msgTypes[0].OneofWrappers = []any{}
 	file_mavera_v1_responses_proto_msgTypes[1].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[2].OneofWrappers = []any{}
 	file_mavera_v1_responses_proto_msgTypes[3].OneofWrappers = []any{
-		(*FunctionTool_Parameters)(nil),
-		(*FunctionTool_ParametersJson)(nil),
+		(*ResponseStreamEvent_Created)(nil),
+		(*ResponseStreamEvent_OutputItemAdded)(nil),
+		(*ResponseStreamEvent_ContentPartAdded)(nil),
+		(*ResponseStreamEvent_OutputTextDelta)(nil),
+		(*ResponseStreamEvent_OutputTextDone)(nil),
+		(*ResponseStreamEvent_ContentPartDone)(nil),
+		(*ResponseStreamEvent_OutputItemDone)(nil),
+		(*ResponseStreamEvent_FunctionCallArgumentsDelta)(nil),
+		(*ResponseStreamEvent_FunctionCallArgumentsDone)(nil),
+		(*ResponseStreamEvent_Completed)(nil),
+		(*ResponseStreamEvent_Failed)(nil),
+		(*ResponseStreamEvent_Error)(nil),
+		(*ResponseStreamEvent_Unknown)(nil),
 	}
 	file_mavera_v1_responses_proto_msgTypes[4].OneofWrappers = []any{}
 	file_mavera_v1_responses_proto_msgTypes[5].OneofWrappers = []any{}
 	file_mavera_v1_responses_proto_msgTypes[6].OneofWrappers = []any{}
-	file_mavera_v1_responses_proto_msgTypes[7].OneofWrappers = []any{
-		(*ResponseInput_Text)(nil),
-		(*ResponseInput_Items)(nil),
-	}
-	file_mavera_v1_responses_proto_msgTypes[9].OneofWrappers = []any{
-		(*ResponseInputItem_Message)(nil),
-		(*ResponseInputItem_FunctionCall)(nil),
-		(*ResponseInputItem_FunctionCallOutput)(nil),
-	}
-	file_mavera_v1_responses_proto_msgTypes[10].OneofWrappers = []any{
-		(*ResponseInputContent_Text)(nil),
-		(*ResponseInputContent_Parts)(nil),
-	}
-	file_mavera_v1_responses_proto_msgTypes[12].OneofWrappers = []any{
-		(*ResponseInputContentPart_InputText)(nil),
-		(*ResponseInputContentPart_InputImage)(nil),
-		(*ResponseInputContentPart_OutputText)(nil),
-	}
-	file_mavera_v1_responses_proto_msgTypes[13].OneofWrappers = []any{
-		(*ResponseFormat_Text)(nil),
-		(*ResponseFormat_JsonObject)(nil),
-		(*ResponseFormat_JsonSchema)(nil),
-	}
-	file_mavera_v1_responses_proto_msgTypes[14].OneofWrappers = []any{
-		(*ToolChoice_Mode)(nil),
-		(*ToolChoice_Function)(nil),
-	}
-	file_mavera_v1_responses_proto_msgTypes[15].OneofWrappers = []any{
-		(*ResponseOutputItem_Message)(nil),
-		(*ResponseOutputItem_FunctionCall)(nil),
-	}
-	file_mavera_v1_responses_proto_msgTypes[16].OneofWrappers = []any{
-		(*ResponseOutputContent_OutputText)(nil),
-		(*ResponseOutputContent_Refusal)(nil),
+	file_mavera_v1_responses_proto_msgTypes[7].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[8].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[9].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[10].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[11].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[12].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[13].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[14].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[15].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[17].OneofWrappers = []any{
+		(*FunctionTool_Parameters)(nil),
+		(*FunctionTool_ParametersJson)(nil),
 	}
 	file_mavera_v1_responses_proto_msgTypes[18].OneofWrappers = []any{}
 	file_mavera_v1_responses_proto_msgTypes[19].OneofWrappers = []any{}
 	file_mavera_v1_responses_proto_msgTypes[20].OneofWrappers = []any{}
-	file_mavera_v1_responses_proto_msgTypes[21].OneofWrappers = []any{}
-	file_mavera_v1_responses_proto_msgTypes[22].OneofWrappers = []any{}
-	file_mavera_v1_responses_proto_msgTypes[25].OneofWrappers = []any{
+	file_mavera_v1_responses_proto_msgTypes[21].OneofWrappers = []any{
+		(*ResponseInput_Text)(nil),
+		(*ResponseInput_Items)(nil),
+	}
+	file_mavera_v1_responses_proto_msgTypes[23].OneofWrappers = []any{
+		(*ResponseInputItem_Message)(nil),
+		(*ResponseInputItem_FunctionCall)(nil),
+		(*ResponseInputItem_FunctionCallOutput)(nil),
+	}
+	file_mavera_v1_responses_proto_msgTypes[24].OneofWrappers = []any{
+		(*ResponseInputContent_Text)(nil),
+		(*ResponseInputContent_Parts)(nil),
+	}
+	file_mavera_v1_responses_proto_msgTypes[26].OneofWrappers = []any{
+		(*ResponseInputContentPart_InputText)(nil),
+		(*ResponseInputContentPart_InputImage)(nil),
+		(*ResponseInputContentPart_OutputText)(nil),
+	}
+	file_mavera_v1_responses_proto_msgTypes[27].OneofWrappers = []any{
+		(*ResponseFormat_Text)(nil),
+		(*ResponseFormat_JsonObject)(nil),
+		(*ResponseFormat_JsonSchema)(nil),
+	}
+	file_mavera_v1_responses_proto_msgTypes[28].OneofWrappers = []any{
+		(*ToolChoice_Mode)(nil),
+		(*ToolChoice_Function)(nil),
+	}
+	file_mavera_v1_responses_proto_msgTypes[29].OneofWrappers = []any{
+		(*ResponseOutputItem_Message)(nil),
+		(*ResponseOutputItem_FunctionCall)(nil),
+	}
+	file_mavera_v1_responses_proto_msgTypes[30].OneofWrappers = []any{
+		(*ResponseOutputContent_OutputText)(nil),
+		(*ResponseOutputContent_Refusal)(nil),
+	}
+	file_mavera_v1_responses_proto_msgTypes[32].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[33].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[34].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[35].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[36].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[39].OneofWrappers = []any{
 		(*ResponseFormatJsonSchema_Schema)(nil),
 		(*ResponseFormatJsonSchema_SchemaJson)(nil),
 	}
-	file_mavera_v1_responses_proto_msgTypes[26].OneofWrappers = []any{}
-	file_mavera_v1_responses_proto_msgTypes[27].OneofWrappers = []any{}
-	file_mavera_v1_responses_proto_msgTypes[28].OneofWrappers = []any{}
-	file_mavera_v1_responses_proto_msgTypes[29].OneofWrappers = []any{
+	file_mavera_v1_responses_proto_msgTypes[40].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[41].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[42].OneofWrappers = []any{}
+	file_mavera_v1_responses_proto_msgTypes[43].OneofWrappers = []any{
 		(*NestedJsonSchema_Schema)(nil),
 		(*NestedJsonSchema_SchemaJson)(nil),
 	}
@@ -3428,7 +5134,7 @@ func file_mavera_v1_responses_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mavera_v1_responses_proto_rawDesc), len(file_mavera_v1_responses_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   30,
+			NumMessages:   44,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -20,6 +20,7 @@ const _ = grpc.SupportPackageIsVersion9
 
 const (
 	ResponsesService_CreateResponse_FullMethodName = "/mavera.v1.ResponsesService/CreateResponse"
+	ResponsesService_StreamResponse_FullMethodName = "/mavera.v1.ResponsesService/StreamResponse"
 )
 
 // ResponsesServiceClient is the client API for ResponsesService service.
@@ -40,6 +41,18 @@ type ResponsesServiceClient interface {
 	// sends function_call_output items with the same call_id, possibly several
 	// times, until text comes back.
 	CreateResponse(ctx context.Context, in *CreateResponseRequest, opts ...grpc.CallOption) (*Response, error)
+	// Generate a persona-shaped reply, event by event as it is written.
+	//
+	// POST /responses with stream true. Documented (/guides/streaming). Credits:
+	// as CreateResponse. Not idempotent: a repeat may create and bill twice.
+	//
+	// The first event comes as soon as Mavera sends it; each goes to the caller at
+	// once. Usage comes in the last one. Until the first event an error is a status
+	// as of CreateResponse. After it nothing is repeated: a stream that breaks off ends
+	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
+	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
+	// a stream is one unknown event without a name.
+	StreamResponse(ctx context.Context, in *StreamResponseRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ResponseStreamEvent], error)
 }
 
 type responsesServiceClient struct {
@@ -60,6 +73,25 @@ func (c *responsesServiceClient) CreateResponse(ctx context.Context, in *CreateR
 	return out, nil
 }
 
+func (c *responsesServiceClient) StreamResponse(ctx context.Context, in *StreamResponseRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ResponseStreamEvent], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &ResponsesService_ServiceDesc.Streams[0], ResponsesService_StreamResponse_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamResponseRequest, ResponseStreamEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ResponsesService_StreamResponseClient = grpc.ServerStreamingClient[ResponseStreamEvent]
+
 // ResponsesServiceServer is the server API for ResponsesService service.
 // All implementations must embed UnimplementedResponsesServiceServer
 // for forward compatibility.
@@ -78,6 +110,18 @@ type ResponsesServiceServer interface {
 	// sends function_call_output items with the same call_id, possibly several
 	// times, until text comes back.
 	CreateResponse(context.Context, *CreateResponseRequest) (*Response, error)
+	// Generate a persona-shaped reply, event by event as it is written.
+	//
+	// POST /responses with stream true. Documented (/guides/streaming). Credits:
+	// as CreateResponse. Not idempotent: a repeat may create and bill twice.
+	//
+	// The first event comes as soon as Mavera sends it; each goes to the caller at
+	// once. Usage comes in the last one. Until the first event an error is a status
+	// as of CreateResponse. After it nothing is repeated: a stream that breaks off ends
+	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
+	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
+	// a stream is one unknown event without a name.
+	StreamResponse(*StreamResponseRequest, grpc.ServerStreamingServer[ResponseStreamEvent]) error
 	mustEmbedUnimplementedResponsesServiceServer()
 }
 
@@ -90,6 +134,9 @@ type UnimplementedResponsesServiceServer struct{}
 
 func (UnimplementedResponsesServiceServer) CreateResponse(context.Context, *CreateResponseRequest) (*Response, error) {
 	return nil, status.Error(codes.Unimplemented, "method CreateResponse not implemented")
+}
+func (UnimplementedResponsesServiceServer) StreamResponse(*StreamResponseRequest, grpc.ServerStreamingServer[ResponseStreamEvent]) error {
+	return status.Error(codes.Unimplemented, "method StreamResponse not implemented")
 }
 func (UnimplementedResponsesServiceServer) mustEmbedUnimplementedResponsesServiceServer() {}
 func (UnimplementedResponsesServiceServer) testEmbeddedByValue()                          {}
@@ -130,6 +177,17 @@ func _ResponsesService_CreateResponse_Handler(srv interface{}, ctx context.Conte
 	return interceptor(ctx, in, info, handler)
 }
 
+func _ResponsesService_StreamResponse_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamResponseRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(ResponsesServiceServer).StreamResponse(m, &grpc.GenericServerStream[StreamResponseRequest, ResponseStreamEvent]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type ResponsesService_StreamResponseServer = grpc.ServerStreamingServer[ResponseStreamEvent]
+
 // ResponsesService_ServiceDesc is the grpc.ServiceDesc for ResponsesService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -142,6 +200,12 @@ var ResponsesService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _ResponsesService_CreateResponse_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "StreamResponse",
+			Handler:       _ResponsesService_StreamResponse_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "mavera/v1/responses.proto",
 }

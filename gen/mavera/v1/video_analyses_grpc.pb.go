@@ -19,10 +19,11 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	VideoAnalysesService_ListVideoAnalyses_FullMethodName   = "/mavera.v1.VideoAnalysesService/ListVideoAnalyses"
-	VideoAnalysesService_CreateVideoAnalysis_FullMethodName = "/mavera.v1.VideoAnalysesService/CreateVideoAnalysis"
-	VideoAnalysesService_GetVideoAnalysis_FullMethodName    = "/mavera.v1.VideoAnalysesService/GetVideoAnalysis"
-	VideoAnalysesService_ChatVideoAnalysis_FullMethodName   = "/mavera.v1.VideoAnalysesService/ChatVideoAnalysis"
+	VideoAnalysesService_ListVideoAnalyses_FullMethodName       = "/mavera.v1.VideoAnalysesService/ListVideoAnalyses"
+	VideoAnalysesService_CreateVideoAnalysis_FullMethodName     = "/mavera.v1.VideoAnalysesService/CreateVideoAnalysis"
+	VideoAnalysesService_GetVideoAnalysis_FullMethodName        = "/mavera.v1.VideoAnalysesService/GetVideoAnalysis"
+	VideoAnalysesService_ChatVideoAnalysis_FullMethodName       = "/mavera.v1.VideoAnalysesService/ChatVideoAnalysis"
+	VideoAnalysesService_StreamVideoAnalysisChat_FullMethodName = "/mavera.v1.VideoAnalysesService/StreamVideoAnalysisChat"
 )
 
 // VideoAnalysesServiceClient is the client API for VideoAnalysesService service.
@@ -66,6 +67,19 @@ type VideoAnalysesServiceClient interface {
 	// The answer is a Response; an older copy of the page has a chat.completion,
 	// whose keys are then in additional_fields.
 	ChatVideoAnalysis(ctx context.Context, in *ChatVideoAnalysisRequest, opts ...grpc.CallOption) (*Response, error)
+	// Ask about a completed analysis, and get the answer event by event.
+	//
+	// POST /video-analyses/{id}/chat with stream true. The page says only that it
+	// streams; that the events are those of StreamResponse is inferred. Credits: as
+	// ChatVideoAnalysis. Not idempotent: a repeat may create and bill twice.
+	//
+	// The first event comes as soon as Mavera sends it; each goes to the caller at
+	// once. Usage comes in the last one. Until the first event an error is a status
+	// as of ChatVideoAnalysis. After it nothing is repeated: a stream that breaks off ends
+	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
+	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
+	// a stream is one unknown event without a name.
+	StreamVideoAnalysisChat(ctx context.Context, in *StreamVideoAnalysisChatRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ResponseStreamEvent], error)
 }
 
 type videoAnalysesServiceClient struct {
@@ -116,6 +130,25 @@ func (c *videoAnalysesServiceClient) ChatVideoAnalysis(ctx context.Context, in *
 	return out, nil
 }
 
+func (c *videoAnalysesServiceClient) StreamVideoAnalysisChat(ctx context.Context, in *StreamVideoAnalysisChatRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ResponseStreamEvent], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &VideoAnalysesService_ServiceDesc.Streams[0], VideoAnalysesService_StreamVideoAnalysisChat_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[StreamVideoAnalysisChatRequest, ResponseStreamEvent]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VideoAnalysesService_StreamVideoAnalysisChatClient = grpc.ServerStreamingClient[ResponseStreamEvent]
+
 // VideoAnalysesServiceServer is the server API for VideoAnalysesService service.
 // All implementations must embed UnimplementedVideoAnalysesServiceServer
 // for forward compatibility.
@@ -157,6 +190,19 @@ type VideoAnalysesServiceServer interface {
 	// The answer is a Response; an older copy of the page has a chat.completion,
 	// whose keys are then in additional_fields.
 	ChatVideoAnalysis(context.Context, *ChatVideoAnalysisRequest) (*Response, error)
+	// Ask about a completed analysis, and get the answer event by event.
+	//
+	// POST /video-analyses/{id}/chat with stream true. The page says only that it
+	// streams; that the events are those of StreamResponse is inferred. Credits: as
+	// ChatVideoAnalysis. Not idempotent: a repeat may create and bill twice.
+	//
+	// The first event comes as soon as Mavera sends it; each goes to the caller at
+	// once. Usage comes in the last one. Until the first event an error is a status
+	// as of ChatVideoAnalysis. After it nothing is repeated: a stream that breaks off ends
+	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
+	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
+	// a stream is one unknown event without a name.
+	StreamVideoAnalysisChat(*StreamVideoAnalysisChatRequest, grpc.ServerStreamingServer[ResponseStreamEvent]) error
 	mustEmbedUnimplementedVideoAnalysesServiceServer()
 }
 
@@ -178,6 +224,9 @@ func (UnimplementedVideoAnalysesServiceServer) GetVideoAnalysis(context.Context,
 }
 func (UnimplementedVideoAnalysesServiceServer) ChatVideoAnalysis(context.Context, *ChatVideoAnalysisRequest) (*Response, error) {
 	return nil, status.Error(codes.Unimplemented, "method ChatVideoAnalysis not implemented")
+}
+func (UnimplementedVideoAnalysesServiceServer) StreamVideoAnalysisChat(*StreamVideoAnalysisChatRequest, grpc.ServerStreamingServer[ResponseStreamEvent]) error {
+	return status.Error(codes.Unimplemented, "method StreamVideoAnalysisChat not implemented")
 }
 func (UnimplementedVideoAnalysesServiceServer) mustEmbedUnimplementedVideoAnalysesServiceServer() {}
 func (UnimplementedVideoAnalysesServiceServer) testEmbeddedByValue()                              {}
@@ -272,6 +321,17 @@ func _VideoAnalysesService_ChatVideoAnalysis_Handler(srv interface{}, ctx contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _VideoAnalysesService_StreamVideoAnalysisChat_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(StreamVideoAnalysisChatRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(VideoAnalysesServiceServer).StreamVideoAnalysisChat(m, &grpc.GenericServerStream[StreamVideoAnalysisChatRequest, ResponseStreamEvent]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VideoAnalysesService_StreamVideoAnalysisChatServer = grpc.ServerStreamingServer[ResponseStreamEvent]
+
 // VideoAnalysesService_ServiceDesc is the grpc.ServiceDesc for VideoAnalysesService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -296,6 +356,12 @@ var VideoAnalysesService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _VideoAnalysesService_ChatVideoAnalysis_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "StreamVideoAnalysisChat",
+			Handler:       _VideoAnalysesService_StreamVideoAnalysisChat_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "mavera/v1/video_analyses.proto",
 }

@@ -102,6 +102,10 @@ const (
 	Json_SHAPE_UNION Json_Shape = 1
 	// An array; the message has one repeated field.
 	Json_SHAPE_LIST Json_Shape = 2
+	// A server-sent event: the members of the message's one oneof are what its
+	// data can be. Read by the name of the event, else by the discriminator in its
+	// data. One member is a mavera.v1.UnknownEvent, which takes all others.
+	Json_SHAPE_EVENT Json_Shape = 3
 )
 
 // Enum value maps for Json_Shape.
@@ -110,11 +114,13 @@ var (
 		0: "SHAPE_UNSPECIFIED",
 		1: "SHAPE_UNION",
 		2: "SHAPE_LIST",
+		3: "SHAPE_EVENT",
 	}
 	Json_Shape_value = map[string]int32{
 		"SHAPE_UNSPECIFIED": 0,
 		"SHAPE_UNION":       1,
 		"SHAPE_LIST":        2,
+		"SHAPE_EVENT":       3,
 	}
 )
 
@@ -143,6 +149,59 @@ func (x Json_Shape) Number() protoreflect.EnumNumber {
 // Deprecated: Use Json_Shape.Descriptor instead.
 func (Json_Shape) EnumDescriptor() ([]byte, []int) {
 	return file_mavera_options_v1_options_proto_rawDescGZIP(), []int{2, 0}
+}
+
+// Ending is what a value of the field says of the stream that it comes in.
+type Field_Ending int32
+
+const (
+	// The stream goes on.
+	Field_ENDING_UNSPECIFIED Field_Ending = 0
+	// The answer is whole: more may come, but the stream may also end.
+	Field_ENDING_COMPLETE Field_Ending = 1
+	// Mavera has given up: nothing more is read.
+	Field_ENDING_FAILED Field_Ending = 2
+)
+
+// Enum value maps for Field_Ending.
+var (
+	Field_Ending_name = map[int32]string{
+		0: "ENDING_UNSPECIFIED",
+		1: "ENDING_COMPLETE",
+		2: "ENDING_FAILED",
+	}
+	Field_Ending_value = map[string]int32{
+		"ENDING_UNSPECIFIED": 0,
+		"ENDING_COMPLETE":    1,
+		"ENDING_FAILED":      2,
+	}
+)
+
+func (x Field_Ending) Enum() *Field_Ending {
+	p := new(Field_Ending)
+	*p = x
+	return p
+}
+
+func (x Field_Ending) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (Field_Ending) Descriptor() protoreflect.EnumDescriptor {
+	return file_mavera_options_v1_options_proto_enumTypes[2].Descriptor()
+}
+
+func (Field_Ending) Type() protoreflect.EnumType {
+	return &file_mavera_options_v1_options_proto_enumTypes[2]
+}
+
+func (x Field_Ending) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use Field_Ending.Descriptor instead.
+func (Field_Ending) EnumDescriptor() ([]byte, []int) {
+	return file_mavera_options_v1_options_proto_rawDescGZIP(), []int{3, 0}
 }
 
 // Call is what the gateway knows about an RPC beyond its HTTP rule.
@@ -322,7 +381,8 @@ type Json struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Shape of the message.
 	Shape Json_Shape `protobuf:"varint,1,opt,name=shape,proto3,enum=mavera.options.v1.Json_Shape" json:"shape,omitempty"`
-	// Key that tells the object members of a union apart, for instance "type".
+	// Key that tells the object members of a union, or of an event, apart, for
+	// instance "type".
 	Discriminator string `protobuf:"bytes,2,opt,name=discriminator,proto3" json:"discriminator,omitempty"`
 	// Name of the string field that a plain JSON string stands for, where the
 	// contract shows the object both ways. Written as the plain string when no
@@ -390,7 +450,8 @@ type Field struct {
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
 	// Further keys the field is read from; never written.
 	Aliases []string `protobuf:"bytes,2,rep,name=aliases,proto3" json:"aliases,omitempty"`
-	// Member of a union: value of the discriminator. Default: the field's name.
+	// Member of a union: value of the discriminator. Member of an event: name of the
+	// event too. Default: the field's name.
 	Tag string `protobuf:"bytes,3,opt,name=tag,proto3" json:"tag,omitempty"`
 	// Member of a union: taken when the discriminator is missing, and written
 	// without it.
@@ -404,7 +465,9 @@ type Field struct {
 	RawJson bool `protobuf:"varint,7,opt,name=raw_json,json=rawJson,proto3" json:"raw_json,omitempty"`
 	// The number is the credits that the call cost, reported in the trailer
 	// x-mavera-credits-used of billed calls.
-	Credits       bool `protobuf:"varint,8,opt,name=credits,proto3" json:"credits,omitempty"`
+	Credits bool `protobuf:"varint,8,opt,name=credits,proto3" json:"credits,omitempty"`
+	// What a value of the field says of the stream that it comes in.
+	Ending        Field_Ending `protobuf:"varint,9,opt,name=ending,proto3,enum=mavera.options.v1.Field_Ending" json:"ending,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -493,6 +556,13 @@ func (x *Field) GetCredits() bool {
 		return x.Credits
 	}
 	return false
+}
+
+func (x *Field) GetEnding() Field_Ending {
+	if x != nil {
+		return x.Ending
+	}
+	return Field_ENDING_UNSPECIFIED
 }
 
 // Value is how an enum value is spelled in JSON.
@@ -639,16 +709,17 @@ const file_mavera_options_v1_options_proto_rawDesc = "" +
 	"\x14ENVELOPE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fENVELOPE_CURSOR\x10\x01\x12\x13\n" +
 	"\x0fENVELOPE_OFFSET\x10\x02\x12\x11\n" +
-	"\rENVELOPE_BARE\x10\x03\"\xc0\x01\n" +
+	"\rENVELOPE_BARE\x10\x03\"\xd1\x01\n" +
 	"\x04Json\x123\n" +
 	"\x05shape\x18\x01 \x01(\x0e2\x1d.mavera.options.v1.Json.ShapeR\x05shape\x12$\n" +
 	"\rdiscriminator\x18\x02 \x01(\tR\rdiscriminator\x12\x1c\n" +
-	"\tshorthand\x18\x03 \x01(\tR\tshorthand\"?\n" +
+	"\tshorthand\x18\x03 \x01(\tR\tshorthand\"P\n" +
 	"\x05Shape\x12\x15\n" +
 	"\x11SHAPE_UNSPECIFIED\x10\x00\x12\x0f\n" +
 	"\vSHAPE_UNION\x10\x01\x12\x0e\n" +
 	"\n" +
-	"SHAPE_LIST\x10\x02\"\xe2\x01\n" +
+	"SHAPE_LIST\x10\x02\x12\x0f\n" +
+	"\vSHAPE_EVENT\x10\x03\"\xe5\x02\n" +
 	"\x05Field\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases\x12\x10\n" +
@@ -657,7 +728,12 @@ const file_mavera_options_v1_options_proto_rawDesc = "" +
 	"\x0evalue_if_unset\x18\x05 \x01(\tR\fvalueIfUnset\x12\"\n" +
 	"\rnull_if_unset\x18\x06 \x01(\bR\vnullIfUnset\x12\x19\n" +
 	"\braw_json\x18\a \x01(\bR\arawJson\x12\x18\n" +
-	"\acredits\x18\b \x01(\bR\acredits\"5\n" +
+	"\acredits\x18\b \x01(\bR\acredits\x127\n" +
+	"\x06ending\x18\t \x01(\x0e2\x1f.mavera.options.v1.Field.EndingR\x06ending\"H\n" +
+	"\x06Ending\x12\x16\n" +
+	"\x12ENDING_UNSPECIFIED\x10\x00\x12\x13\n" +
+	"\x0fENDING_COMPLETE\x10\x01\x12\x11\n" +
+	"\rENDING_FAILED\x10\x02\"5\n" +
 	"\x05Value\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x18\n" +
 	"\aaliases\x18\x02 \x03(\tR\aaliases:M\n" +
@@ -678,41 +754,43 @@ func file_mavera_options_v1_options_proto_rawDescGZIP() []byte {
 	return file_mavera_options_v1_options_proto_rawDescData
 }
 
-var file_mavera_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
+var file_mavera_options_v1_options_proto_enumTypes = make([]protoimpl.EnumInfo, 3)
 var file_mavera_options_v1_options_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
 var file_mavera_options_v1_options_proto_goTypes = []any{
 	(Paging_Envelope)(0),                  // 0: mavera.options.v1.Paging.Envelope
 	(Json_Shape)(0),                       // 1: mavera.options.v1.Json.Shape
-	(*Call)(nil),                          // 2: mavera.options.v1.Call
-	(*Paging)(nil),                        // 3: mavera.options.v1.Paging
-	(*Json)(nil),                          // 4: mavera.options.v1.Json
-	(*Field)(nil),                         // 5: mavera.options.v1.Field
-	(*Value)(nil),                         // 6: mavera.options.v1.Value
-	(*durationpb.Duration)(nil),           // 7: google.protobuf.Duration
-	(*descriptorpb.MethodOptions)(nil),    // 8: google.protobuf.MethodOptions
-	(*descriptorpb.MessageOptions)(nil),   // 9: google.protobuf.MessageOptions
-	(*descriptorpb.FieldOptions)(nil),     // 10: google.protobuf.FieldOptions
-	(*descriptorpb.EnumValueOptions)(nil), // 11: google.protobuf.EnumValueOptions
+	(Field_Ending)(0),                     // 2: mavera.options.v1.Field.Ending
+	(*Call)(nil),                          // 3: mavera.options.v1.Call
+	(*Paging)(nil),                        // 4: mavera.options.v1.Paging
+	(*Json)(nil),                          // 5: mavera.options.v1.Json
+	(*Field)(nil),                         // 6: mavera.options.v1.Field
+	(*Value)(nil),                         // 7: mavera.options.v1.Value
+	(*durationpb.Duration)(nil),           // 8: google.protobuf.Duration
+	(*descriptorpb.MethodOptions)(nil),    // 9: google.protobuf.MethodOptions
+	(*descriptorpb.MessageOptions)(nil),   // 10: google.protobuf.MessageOptions
+	(*descriptorpb.FieldOptions)(nil),     // 11: google.protobuf.FieldOptions
+	(*descriptorpb.EnumValueOptions)(nil), // 12: google.protobuf.EnumValueOptions
 }
 var file_mavera_options_v1_options_proto_depIdxs = []int32{
-	7,  // 0: mavera.options.v1.Call.attempt_timeout:type_name -> google.protobuf.Duration
-	7,  // 1: mavera.options.v1.Call.total_timeout:type_name -> google.protobuf.Duration
-	3,  // 2: mavera.options.v1.Call.paging:type_name -> mavera.options.v1.Paging
+	8,  // 0: mavera.options.v1.Call.attempt_timeout:type_name -> google.protobuf.Duration
+	8,  // 1: mavera.options.v1.Call.total_timeout:type_name -> google.protobuf.Duration
+	4,  // 2: mavera.options.v1.Call.paging:type_name -> mavera.options.v1.Paging
 	0,  // 3: mavera.options.v1.Paging.envelope:type_name -> mavera.options.v1.Paging.Envelope
 	1,  // 4: mavera.options.v1.Json.shape:type_name -> mavera.options.v1.Json.Shape
-	8,  // 5: mavera.options.v1.call:extendee -> google.protobuf.MethodOptions
-	9,  // 6: mavera.options.v1.json:extendee -> google.protobuf.MessageOptions
-	10, // 7: mavera.options.v1.field:extendee -> google.protobuf.FieldOptions
-	11, // 8: mavera.options.v1.value:extendee -> google.protobuf.EnumValueOptions
-	2,  // 9: mavera.options.v1.call:type_name -> mavera.options.v1.Call
-	4,  // 10: mavera.options.v1.json:type_name -> mavera.options.v1.Json
-	5,  // 11: mavera.options.v1.field:type_name -> mavera.options.v1.Field
-	6,  // 12: mavera.options.v1.value:type_name -> mavera.options.v1.Value
-	13, // [13:13] is the sub-list for method output_type
-	13, // [13:13] is the sub-list for method input_type
-	9,  // [9:13] is the sub-list for extension type_name
-	5,  // [5:9] is the sub-list for extension extendee
-	0,  // [0:5] is the sub-list for field type_name
+	2,  // 5: mavera.options.v1.Field.ending:type_name -> mavera.options.v1.Field.Ending
+	9,  // 6: mavera.options.v1.call:extendee -> google.protobuf.MethodOptions
+	10, // 7: mavera.options.v1.json:extendee -> google.protobuf.MessageOptions
+	11, // 8: mavera.options.v1.field:extendee -> google.protobuf.FieldOptions
+	12, // 9: mavera.options.v1.value:extendee -> google.protobuf.EnumValueOptions
+	3,  // 10: mavera.options.v1.call:type_name -> mavera.options.v1.Call
+	5,  // 11: mavera.options.v1.json:type_name -> mavera.options.v1.Json
+	6,  // 12: mavera.options.v1.field:type_name -> mavera.options.v1.Field
+	7,  // 13: mavera.options.v1.value:type_name -> mavera.options.v1.Value
+	14, // [14:14] is the sub-list for method output_type
+	14, // [14:14] is the sub-list for method input_type
+	10, // [10:14] is the sub-list for extension type_name
+	6,  // [6:10] is the sub-list for extension extendee
+	0,  // [0:6] is the sub-list for field type_name
 }
 
 func init() { file_mavera_options_v1_options_proto_init() }
@@ -725,7 +803,7 @@ func file_mavera_options_v1_options_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mavera_options_v1_options_proto_rawDesc), len(file_mavera_options_v1_options_proto_rawDesc)),
-			NumEnums:      2,
+			NumEnums:      3,
 			NumMessages:   5,
 			NumExtensions: 4,
 			NumServices:   0,

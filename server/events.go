@@ -1,0 +1,59 @@
+package server
+
+import (
+	"errors"
+	"io"
+
+	"google.golang.org/grpc"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
+)
+
+// events makes one exchange whose answer comes event by event, and sends each on
+// before the next is read: a caller that takes them slowly slows Mavera, and nothing
+// is held for it beyond the window of its connection. The loop around it repeats an
+// attempt only while the caller has got no event.
+func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
+	ctx := stream.Context()
+	answers, report, err := h.options.Client.Open(ctx, c.exchange())
+	c.began(report)
+	defer func() { h.attempted(ctx, c, err) }()
+	if err != nil {
+		return err //nolint:wrapcheck // a failure, for the interceptors to tell
+	}
+	defer answers.Close()
+	generates := h.generative[c.plan]
+	c.loop.Answered(report.Sends, rateHeaders(report.Header))
+	for {
+		answer, err := answers.Next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err //nolint:wrapcheck // a failure too
+		}
+		if c.events == 0 {
+			c.loop.Healthy()
+			c.notes.Event("mavera.first_event")
+		}
+		if answer.HasCredits {
+			c.credits, c.hasCredits = answer.Credits, true
+		}
+		generates.read(answer.Wire, &c.generated)
+		if len(answer.Losses) > 0 {
+			h.observe(ctx, c, answer.Losses)
+		}
+		if err := stream.SendMsg(answer); err != nil {
+			if ctx.Err() != nil {
+				return c.exchange().Ended(ctx, true)
+			}
+			return mavera.NewFailure(mavera.CallerLeft, err)
+		}
+	}
+}
+
+// streamers are what serves the streams of each kind.
+func (h *handler) streamers() map[transcode.Kind]streamer {
+	return map[transcode.Kind]streamer{transcode.Events: h.events}
+}
