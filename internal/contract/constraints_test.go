@@ -16,6 +16,8 @@ import (
 var tolerated = map[string]string{
 	"mavera.v1.CreateResponseRequest.persona_id":       "optional on the feature page: generic answers without it",
 	"mavera.v1.CreateChatCompletionRequest.persona_id": "optional in the introduction of the same page",
+	"mavera.v1.StreamResponseRequest.persona_id":       "as CreateResponseRequest",
+	"mavera.v1.StreamChatCompletionRequest.persona_id": "as CreateChatCompletionRequest",
 	"mavera.v1.CreateVideoAnalysisRequest.video_url":   "the guides send asset_id in its place",
 	"mavera.v1.ResponseOutputText.text":                "as a part of the input its shape is inferred",
 }

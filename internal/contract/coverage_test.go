@@ -2,7 +2,6 @@ package contract_test
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -39,7 +38,7 @@ var unnamed = map[string]string{
 
 // gatewayFields are fields that the gateway answers to and the wire never has.
 var gatewayFields = []protoreflect.Name{
-	"additional_fields", "next_page_token", "page_size", "page_token", "total_size", "update_mask",
+	"additional_fields", "next_page_token", "page_size", "page_token", "total_size", "unknown", "update_mask",
 }
 
 // freeStrings are properties with an enum that the proto keeps as free strings,
@@ -83,6 +82,7 @@ func TestEveryOperationIsCovered(t *testing.T) {
 			w.operation(t, op, found[0])
 		})
 	}
+	w.streams(t, ops)
 	for name := range rpcs {
 		t.Errorf("RPC %s has no operation in openapi.yaml", name)
 	}
@@ -109,14 +109,9 @@ func (w *walk) excuse(table map[string]string, key string) bool {
 // unaryRPCs returns the RPCs of mavera.v1 that stream nothing, by name.
 func unaryRPCs() map[protoreflect.Name][]protoreflect.MethodDescriptor {
 	out := map[protoreflect.Name][]protoreflect.MethodDescriptor{}
-	eachFile(func(file protoreflect.FileDescriptor) {
-		for i := range file.Services().Len() {
-			methods := file.Services().Get(i).Methods()
-			for j := range methods.Len() {
-				if m := methods.Get(j); !m.IsStreamingClient() && !m.IsStreamingServer() {
-					out[m.Name()] = append(out[m.Name()], m)
-				}
-			}
+	eachMethod(func(m protoreflect.MethodDescriptor) {
+		if !isStream(m) {
+			out[m.Name()] = append(out[m.Name()], m)
 		}
 	})
 	return out
@@ -144,9 +139,15 @@ func (w *walk) operation(t *testing.T, op operation, rpc protoreflect.MethodDesc
 	w.op = op.id
 	w.route(t, op, rpc)
 	w.options(t, op, rpc)
+	w.request(t, op, rpc.Input())
+	answer := property{key: "answer", schema: w.spec.resolve(op.answer), owner: op.id}
+	w.value(t, answer, slot{message: rpc.Output()})
+}
 
+// request checks parameters and body against a request message.
+func (w *walk) request(t *testing.T, op operation, input protoreflect.MessageDescriptor) {
+	t.Helper()
 	w.asked = true
-	input := rpc.Input()
 	w.seen[input.FullName()] = true
 	w.bodiless[input.FullName()] = op.body == nil
 	additional := input.Fields().ByName("additional_fields") != nil
@@ -179,24 +180,16 @@ func (w *walk) operation(t *testing.T, op operation, rpc protoreflect.MethodDesc
 		w.object(t, op.body, input, op.inferred, "")
 	}
 	w.asked = false
-	answer := property{key: "answer", schema: w.spec.resolve(op.answer), owner: op.id}
-	w.value(t, answer, slot{message: rpc.Output()})
 }
 
 // route checks method, path and body of the HTTP rule. The contract names path
 // parameters in camelCase, the protos in snake_case.
 func (w *walk) route(t *testing.T, op operation, rpc protoreflect.MethodDescriptor) {
 	t.Helper()
-	rule, _ := proto.GetExtension(rpc.Options(), annotations.E_Http).(*annotations.HttpRule)
-	field := rule.ProtoReflect().WhichOneof(rule.ProtoReflect().Descriptor().Oneofs().ByName("pattern"))
-	if field == nil {
-		t.Fatalf("%s: %s has no google.api.http", op.id, rpc.FullName())
-	}
-	path := regexp.MustCompile(`\{\w+\}`).ReplaceAllStringFunc(op.path, snake)
-	got := strings.ToUpper(string(field.Name())) + " " + rule.ProtoReflect().Get(field).String()
-	if want := op.method + " " + path; got != want {
+	if got, want := routeOf(t, rpc), op.route(); got != want {
 		t.Errorf("%s: route %q, want %q", op.id, got, want)
 	}
+	rule, _ := proto.GetExtension(rpc.Options(), annotations.E_Http).(*annotations.HttpRule)
 	body := ""
 	if op.body != nil {
 		body = "*"
@@ -204,6 +197,17 @@ func (w *walk) route(t *testing.T, op operation, rpc protoreflect.MethodDescript
 	if rule.GetBody() != body {
 		t.Errorf("%s: body %q, want %q", op.id, rule.GetBody(), body)
 	}
+}
+
+// routeOf is method and path of an RPC's HTTP rule.
+func routeOf(t *testing.T, rpc protoreflect.MethodDescriptor) string {
+	t.Helper()
+	rule, _ := proto.GetExtension(rpc.Options(), annotations.E_Http).(*annotations.HttpRule)
+	field := rule.ProtoReflect().WhichOneof(rule.ProtoReflect().Descriptor().Oneofs().ByName("pattern"))
+	if field == nil {
+		t.Fatalf("%s has no google.api.http", rpc.FullName())
+	}
+	return strings.ToUpper(string(field.Name())) + " " + rule.ProtoReflect().Get(field).String()
 }
 
 func (w *walk) options(t *testing.T, op operation, rpc protoreflect.MethodDescriptor) {
@@ -231,6 +235,9 @@ func (w *walk) options(t *testing.T, op operation, rpc protoreflect.MethodDescri
 	}
 	if got := call.GetAttemptTimeout().AsDuration(); got != attempt {
 		t.Errorf("%s: attempt_timeout %s, want %s", op.id, got, attempt)
+	}
+	if isStream(rpc) {
+		total = 0
 	}
 	if got := call.GetTotalTimeout().AsDuration(); got != total {
 		t.Errorf("%s: total_timeout %s, want %s", op.id, got, total)
@@ -463,7 +470,7 @@ func (w *walk) checkFields(t *testing.T) {
 			}
 		}
 		option := jsonOption(md)
-		if w.bodiless[md.FullName()] || option.GetShape() == optionsv1.Json_SHAPE_LIST ||
+		if w.bodiless[md.FullName()] || option.GetShape() == optionsv1.Json_SHAPE_EVENT || option.GetShape() == optionsv1.Json_SHAPE_LIST ||
 			option.GetShape() == optionsv1.Json_SHAPE_UNION && option.GetDiscriminator() == "" {
 			return
 		}

@@ -27,6 +27,7 @@ type operation struct {
 	parameters []node
 	body       node // schema of the JSON body; nil without one
 	answer     node // schema of the JSON answer of the 2xx status
+	events     []node
 	gateway    node // x-gateway
 	inferred   bool
 }
@@ -70,6 +71,9 @@ func (s *spec) operations() []operation {
 				parameters: append(s.objects(item["parameters"]), s.objects(op["parameters"])...),
 				gateway:    op["x-gateway"].(node),
 				inferred:   inferred(op),
+			}
+			if stream, ok := op["x-sse-events"].(node); ok {
+				o.events = s.objects(stream["events"])
 			}
 			if body, ok := op["requestBody"].(node); ok {
 				o.body = jsonSchema(body)

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -28,6 +27,9 @@ const eventStream = "text/event-stream"
 
 // errSilent is the cause by which a stream ends that was silent for too long.
 var errSilent = errors.New("the stream was silent for too long")
+
+// errEarlyEnd is why a stream is cut that ended like a whole one.
+var errEarlyEnd = errors.New("it ended before its last event")
 
 // A Stream is an answer that comes event by event. It reads when [Stream.Next] is
 // called and holds nothing but the event at hand: who takes events slowly slows
@@ -82,7 +84,7 @@ func (s *Stream) begin(response *http.Response) *Failure {
 	switch {
 	case response.StatusCode/100 != 2:
 		return s.client.refusal(s.call, response)
-	case kind == eventStream || kind == "":
+	case kind == eventStream, kind == "" && response.ContentLength != 0:
 		s.reader = sse.NewReader(response.Body, sse.Limits{Line: s.client.maxEvent, Event: s.client.maxEvent})
 		return nil
 	}
@@ -166,6 +168,9 @@ func (s *Stream) patience() time.Duration {
 // ended says what the end of the stream means: nothing, once the answer is whole.
 func (s *Stream) ended(err error) error {
 	begun := s.begun.Load()
+	if errors.Is(err, io.EOF) {
+		err = errEarlyEnd // io.EOF is what a whole answer ends with
+	}
 	switch {
 	case s.ending == transcode.Complete:
 		return io.EOF
@@ -174,7 +179,7 @@ func (s *Stream) ended(err error) error {
 	case begun && errors.Is(context.Cause(s.ctx), errSilent):
 		return s.failure(StreamStalled, err)
 	case begun && s.ctx.Err() == nil:
-		return s.failure(StreamCut, fmt.Errorf("before the last event: %w", err))
+		return s.failure(StreamCut, err)
 	default:
 		f := s.call.lost(s.ctx, err, true)
 		f.HTTPStatus = s.status

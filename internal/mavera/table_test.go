@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"path"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -228,7 +229,7 @@ func TestStatus(t *testing.T) {
 		})
 	}
 	for _, r := range table() {
-		if !r.local && !met[r.key()] {
+		if !r.local && !met[r.key()] && !slices.Contains(streamCauses(), r.cause) { // see TestStreamStatus
 			t.Errorf("no case meets the row %s", r.key())
 		}
 	}
