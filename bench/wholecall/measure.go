@@ -13,10 +13,13 @@ import (
 	"google.golang.org/protobuf/proto"
 )
 
-// The gateway, and another build of it.
+// The gateway, another build of it, and the gateway with traces of a tenth of all calls
+// and of all.
 const (
-	gatewayName = "gateway"
-	compareName = "compared"
+	gatewayName    = "gateway"
+	compareName    = "compared"
+	tracedSomeName = "traced 10 %"
+	tracedAllName  = "traced all"
 )
 
 // settle is how long a process gets to put a turn behind it: the last log lines,
@@ -28,6 +31,7 @@ type options struct {
 	gateway, compare                     string
 	callers, connections, rounds, starts int
 	sizes                                []size
+	tracing                              bool
 	profiles                             string
 	profileTime                          time.Duration
 }
@@ -83,6 +87,9 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	if o.compare != "" {
 		names = append(names, compareName)
 	}
+	if o.tracing {
+		names = []string{floorCommand, gatewayName, tracedSomeName, tracedAllName}
+	}
 	for _, name := range names {
 		if err := b.startSystem(ctx, name); err != nil {
 			return err
@@ -136,6 +143,10 @@ func (b *bench) startSystem(ctx context.Context, name string) error {
 		s.process, s.admin, err = b.startGateway(ctx, b.gateway)
 	case compareName:
 		s.process, s.admin, err = b.startGateway(ctx, b.compare)
+	case tracedSomeName:
+		s.process, s.admin, err = b.startGateway(ctx, b.gateway, b.traces("0.1")...)
+	case tracedAllName:
+		s.process, s.admin, err = b.startGateway(ctx, b.gateway, b.traces("1")...)
 	default:
 		s.process, err = b.startFloor(ctx, name)
 	}
@@ -164,7 +175,7 @@ func (b *bench) startFloor(ctx context.Context, name string) (*process, error) {
 
 // startGateway starts the gateway with its defaults, as an operator would: it
 // logs a line for every call, into a file.
-func (b *bench) startGateway(ctx context.Context, path string) (p *process, admin string, err error) {
+func (b *bench) startGateway(ctx context.Context, path string, more ...string) (p *process, admin string, err error) {
 	address, err := freeAddress(ctx)
 	if err != nil {
 		return nil, "", err
@@ -177,9 +188,18 @@ func (b *bench) startGateway(ctx context.Context, path string) (p *process, admi
 		return nil, "", fmt.Errorf("make log: %w", err)
 	}
 	defer log.Close() // the process has its own handle
-	environ := append([]string{"GATEWAY_GRPC_ADDR=" + address, "GATEWAY_ADMIN_ADDR=" + admin}, b.environ...)
+	environ := append([]string{"GATEWAY_GRPC_ADDR=" + address, "GATEWAY_ADMIN_ADDR=" + admin}, append(more, b.environ...)...)
 	p, err = start(ctx, address, environ, log, path, "serve")
 	return p, admin, err
+}
+
+// traces are the settings of a gateway that traces a part of all calls. The upstream
+// takes the spans.
+func (b *bench) traces(part string) []string {
+	return []string{
+		"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=" + part,
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + b.upstream.address + tracesPath,
+	}
 }
 
 // checkAnswers makes sure that the floor returns what the gateway returns.
@@ -249,6 +269,9 @@ func (b *bench) measureSize(ctx context.Context, s size) ([]result, error) {
 			return nil, err
 		}
 		results[i].peak, results[i].floor = peak, results[0].turns
+		if system.name == tracedSomeName || system.name == tracedAllName {
+			results[i].untraced = results[1].turns
+		}
 	}
 	return results, nil
 }
