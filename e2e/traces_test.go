@@ -106,6 +106,28 @@ func TestTraces(t *testing.T) {
 				}
 			},
 		},
+		{
+			name: "watch", spans: 6, // the group's creation, the watch, and a poll in a trace of its own
+			calls: func(ctx context.Context, _ *mavera, g *gateway) {
+				group, err := g.groups.CreateFocusGroup(ctx, &maverav1.CreateFocusGroupRequest{
+					WorkspaceId: new(workspaceID), Name: new("Bottle test"), PersonaIds: []string{personaID}, SampleSize: new(int32(10)),
+					Questions: []*maverav1.FocusGroupQuestion{{Id: new("q1"), Type: new("NPS"), Question: new("Would you recommend it?")}},
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				stream, err := g.groups.WatchFocusGroup(ctx, &maverav1.WatchFocusGroupRequest{Id: group.GetId()})
+				if err != nil {
+					t.Fatal(err)
+				}
+				for err == nil {
+					_, err = stream.Recv()
+				}
+				if !errors.Is(err, io.EOF) {
+					t.Error(err)
+				}
+			},
+		},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {

@@ -25,15 +25,25 @@ func (s *Server) ask(ctx context.Context, procedure string, in, out proto.Messag
 	}
 	ctx = record{s.plans}.begin(ctx, procedure)
 	c := callOf(ctx)
-	c.request, c.caller, c.class = request, ownCaller, resilience.Poll
-	ctx, cancel := context.WithTimeoutCause(ctx, plan.TotalTimeout, mavera.ErrTotalTimeout)
-	defer cancel()
-	answer, err := s.resilient.unary(ctx, in, nil, func(ctx context.Context, _ any) (any, error) { return s.handler.serve(ctx, c) })
+	c.request, c.caller, c.class, c.origin = request, ownCaller, resilience.Poll, fromFollower
+	answer, err := s.exchange(ctx, c)
 	if err != nil {
-		return fmt.Errorf("call %s (request %s): %w", plan.RPC, c.requestID, err)
+		return err
 	}
-	if err := answer.(*transcode.Answer).Unmarshal(out); err != nil { //nolint:forcetypeassert,errcheck // serve gives nothing else
+	if err := answer.Unmarshal(out); err != nil {
 		return fmt.Errorf("decode answer of %s: %w", plan.RPC, err)
 	}
 	return nil
+}
+
+// exchange makes a call that did not come in as such: from the policy of its family
+// inwards, and within the total of its RPC.
+func (s *Server) exchange(ctx context.Context, c *call) (*transcode.Answer, error) {
+	ctx, cancel := context.WithTimeoutCause(ctx, c.plan.TotalTimeout, mavera.ErrTotalTimeout)
+	defer cancel()
+	answer, err := s.resilient.do(ctx, c, nil, func(ctx context.Context, _ any) (any, error) { return s.handler.serve(ctx, c) })
+	if err != nil {
+		return nil, fmt.Errorf("call %s (request %s): %w", c.plan.RPC, c.requestID, err)
+	}
+	return answer.(*transcode.Answer), nil //nolint:forcetypeassert,errcheck // serve gives nothing else
 }

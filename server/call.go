@@ -43,6 +43,7 @@ type call struct {
 	class     resilience.Class
 	key       secret.Key
 	ownKey    bool // the key is the caller's
+	origin    origin
 	loop      *resilience.Call
 
 	trail     *tracing.Trail // notes for the trace
@@ -59,6 +60,15 @@ type call struct {
 	credits    float64
 	hasCredits bool
 }
+
+// An origin says who asked for an exchange.
+type origin int
+
+const (
+	fromCaller   origin = iota
+	fromFollower        // of jobs that hold slots
+	fromWatch           // the poller of a job that is watched
+)
 
 // callKey finds the call in a context.
 type callKey struct{}

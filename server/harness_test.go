@@ -236,6 +236,7 @@ func (c *tally) RecordCall(context.Context, string, codes.Code, time.Duration)  
 func (c *tally) RecordAttempt(context.Context, string, string, int, string, time.Duration) {}
 func (c *tally) RecordGeneration(context.Context, string, string, string, time.Duration)   {}
 func (c *tally) RecordTokens(context.Context, string, string, int64, int64)                {}
+func (c *tally) AddPoll(_ context.Context, family, result string)                          { c.decide(family, "poll", result) }
 
 func (c *tally) AddUnmodelledField(_ context.Context, rpc, field, kind string, count int) {
 	c.mu.Lock()

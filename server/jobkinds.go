@@ -23,7 +23,7 @@ const jobPage = 100
 type asker func(ctx context.Context, procedure string, in, out proto.Message) error
 
 // jobReader returns what finds the jobs in the answers of an RPC; nil where there are
-// none that hold slots. An answer that cannot be read shows none.
+// none. An answer that cannot be read shows none.
 func jobReader(procedure string) func(*transcode.Answer) []jobs.Job {
 	switch procedure {
 	case maverav1.FocusGroupsService_CreateFocusGroup_FullMethodName, maverav1.FocusGroupsService_GetFocusGroup_FullMethodName:
@@ -45,6 +45,26 @@ func jobReader(procedure string) func(*transcode.Answer) []jobs.Job {
 		return func(answer *transcode.Answer) []jobs.Job {
 			var list maverav1.ListVideoAnalysesResponse
 			return read(answer, &list, func() []jobs.Job { return rows(list.GetData(), videoAnalysis) })
+		}
+	case maverav1.BrandVoicesService_GetBrandVoice_FullMethodName:
+		return func(answer *transcode.Answer) []jobs.Job {
+			var voice maverav1.BrandVoice
+			return read(answer, &voice, func() []jobs.Job { return []jobs.Job{brandVoice(&voice)} })
+		}
+	case maverav1.BrandVoicesService_ListBrandVoices_FullMethodName:
+		return func(answer *transcode.Answer) []jobs.Job {
+			var list maverav1.ListBrandVoicesResponse
+			return read(answer, &list, func() []jobs.Job { return rows(list.GetData(), brandVoice) })
+		}
+	case maverav1.MeetingsService_GetMeeting_FullMethodName:
+		return func(answer *transcode.Answer) []jobs.Job {
+			var one maverav1.Meeting
+			return read(answer, &one, func() []jobs.Job { return []jobs.Job{meeting(&one)} })
+		}
+	case maverav1.MeetingsService_ListMeetings_FullMethodName:
+		return func(answer *transcode.Answer) []jobs.Job {
+			var list maverav1.ListMeetingsResponse
+			return read(answer, &list, func() []jobs.Job { return rows(list.GetData(), meeting) })
 		}
 	default:
 		return nil
@@ -81,8 +101,7 @@ func focusGroup(group *maverav1.FocusGroup) jobs.Job {
 	return job
 }
 
-// videoAnalysis reads the state of a video analysis. A word that the enum does not know
-// is among the additional fields.
+// videoAnalysis reads the state of a video analysis.
 func videoAnalysis(analysis *maverav1.VideoAnalysis) jobs.Job {
 	job := jobs.Job{ID: analysis.GetId(), State: jobs.Running}
 	if analysis.GetCreatedAt() != nil {
@@ -92,10 +111,49 @@ func videoAnalysis(analysis *maverav1.VideoAnalysis) jobs.Job {
 	case maverav1.VideoAnalysisStatus_VIDEO_ANALYSIS_STATUS_COMPLETED, maverav1.VideoAnalysisStatus_VIDEO_ANALYSIS_STATUS_FAILED:
 		job.State = jobs.Final
 	case maverav1.VideoAnalysisStatus_VIDEO_ANALYSIS_STATUS_UNSPECIFIED:
-		if _, word := analysis.GetAdditionalFields().GetFields()["status"].GetKind().(*structpb.Value_StringValue); !word {
-			job.State = jobs.Unsaid
-		}
+		job.State = unknown(analysis.GetAdditionalFields())
 	case maverav1.VideoAnalysisStatus_VIDEO_ANALYSIS_STATUS_PENDING, maverav1.VideoAnalysisStatus_VIDEO_ANALYSIS_STATUS_GENERATING:
+	}
+	return job
+}
+
+// brandVoice reads the state of a brand voice.
+func brandVoice(voice *maverav1.BrandVoice) jobs.Job {
+	job := jobs.Job{ID: voice.GetId(), State: jobs.Running}
+	if voice.GetCreatedAt() != nil {
+		job.Created = voice.GetCreatedAt().AsTime()
+	}
+	switch voice.GetStatus() {
+	case maverav1.BrandVoiceStatus_BRAND_VOICE_STATUS_COMPLETED, maverav1.BrandVoiceStatus_BRAND_VOICE_STATUS_FAILED:
+		job.State = jobs.Final
+	case maverav1.BrandVoiceStatus_BRAND_VOICE_STATUS_UNSPECIFIED:
+		job.State = unknown(voice.GetAdditionalFields())
+	case maverav1.BrandVoiceStatus_BRAND_VOICE_STATUS_PENDING, maverav1.BrandVoiceStatus_BRAND_VOICE_STATUS_GENERATING:
+	}
+	return job
+}
+
+// unknown is the state of a job whose word the enum does not know. Then it is among the
+// additional fields.
+func unknown(additional *structpb.Struct) jobs.State {
+	if _, word := additional.GetFields()["status"].GetKind().(*structpb.Value_StringValue); word {
+		return jobs.Running
+	}
+	return jobs.Unsaid
+}
+
+// meeting reads the state of a meeting, which is a word in any case. A failure is not
+// documented, yet where there is one nothing will follow it.
+func meeting(meeting *maverav1.Meeting) jobs.Job {
+	job := jobs.Job{ID: meeting.GetId(), State: jobs.Running}
+	if meeting.GetCreatedAt() != nil {
+		job.Created = meeting.GetCreatedAt().AsTime()
+	}
+	switch status := meeting.GetStatus(); {
+	case status == "":
+		job.State = jobs.Unsaid
+	case strings.EqualFold(status, "done"), strings.EqualFold(status, "cancelled"), strings.EqualFold(status, "failed"):
+		job.State = jobs.Final
 	}
 	return job
 }

@@ -1,11 +1,11 @@
 package server
 
 import (
+	"cmp"
 	"errors"
 	"iter"
 	"math/rand/v2"
 	"net/http"
-	"time"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
@@ -13,53 +13,41 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
-// How often jobs are asked for. A focus group takes 60 to 90 s, a video analysis 2 to
-// 10 min (/guides/rate-limits, /quickstart-video).
-const (
-	focusGroupPoll   = 5 * time.Second
-	leastVideoPoll   = 15 * time.Second
-	mostVideoPoll    = 30 * time.Second
-	defaultPollShare = 0.1
-)
-
 // newFollower makes what follows the jobs of the gateway's own key. The slots of the
 // keys that callers bring are freed by answers and by age: nobody could tell for how
 // long such a key may be used to poll.
 func (s *Server) newFollower() *jobs.Follower {
 	options := jobs.Options{
-		Slots: s.resilient.jobSlots, Rate: s.pollRate, Random: rand.Float64, Logger: s.options.Logger,
+		Slots: s.resilient.jobSlots, Pace: s.watches.pace, Random: rand.Float64, Logger: s.options.Logger,
 	}
-	follow := func(name string, source jobs.Source, least, most time.Duration) {
+	follow := func(name string, source jobs.Source) {
 		caps := s.options.Policies.Of(name).Caps
 		if !caps.Jobs {
 			return
 		}
 		options.Families = append(options.Families, jobs.Family{
-			Name: name, Source: source, MaxAge: caps.MaxAge, Least: least, Most: most,
+			Name: name, Source: source, MaxAge: caps.MaxAge, Interval: s.options.Policies.Poll(name),
 			Slots: func() *resilience.Bulkhead {
 				family := s.resilient.families.Use(familyKey{key: s.options.Key(), family: name})
 				defer family.Release()
 				return family.Value.slots
 			},
+			Watched: func(id string) bool { return s.watches.hub.Watching(watchKey{family: name, id: id}) },
 		})
 	}
 	if s.options.FollowJobs {
-		follow(FocusGroupsFamily, focusGroups{s.ask}, focusGroupPoll, focusGroupPoll)
-		follow(VideoAnalysesFamily, videoAnalyses{s.ask}, leastVideoPoll, mostVideoPoll)
+		follow(FocusGroupsFamily, focusGroups{s.ask})
+		follow(VideoAnalysesFamily, videoAnalyses{s.ask})
 	}
 	return jobs.New(options)
 }
 
-// pollRate is how many polls a minute the window keeps a place for.
-func (s *Server) pollRate() float64 {
-	key := s.resilient.keys.Use(s.options.Key())
-	defer key.Release()
-	window := s.options.Policies.Window
-	share := window.PollShare
-	if share == 0 {
-		share = defaultPollShare
-	}
-	return float64(key.Value.limiter.Usage().Places) * share
+// defaultPollShare is that of [resilience.WindowPolicy].
+const defaultPollShare = 0.1
+
+// pollRate is how many polls a minute the window of a key keeps a place for.
+func (r *resilient) pollRate(limiter *resilience.Limiter) float64 {
+	return float64(limiter.Usage().Places) * cmp.Or(r.policies.Window.PollShare, defaultPollShare)
 }
 
 // jobSlots yields what has slots for jobs, of all keys.
@@ -77,10 +65,10 @@ func (r *resilient) jobSlots() iter.Seq2[string, *resilience.Bulkhead] {
 type jobSlots struct{ wake func() }
 
 // learn leaves the slot of a creation to its job, and frees those of jobs that are over
-// or gone. What polls bring is the follower's to see.
+// or gone. What the follower asked for is its own to see.
 func (j jobSlots) learn(c *call, lease *resilience.Lease, slots *resilience.Bulkhead, out any, err error) {
 	read := jobReader(c.plan.Procedure)
-	if read == nil || slots == nil || c.class == resilience.Poll {
+	if read == nil || slots == nil || c.origin == fromFollower {
 		return
 	}
 	if err != nil {

@@ -26,7 +26,7 @@ import (
 
 // A noted is a simulator that notes the requests it gets.
 type noted struct {
-	sim  http.Handler
+	sim  *simulator.Simulator
 	gone string // an id that is answered 404
 
 	mu       sync.Mutex

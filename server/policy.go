@@ -11,6 +11,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
@@ -26,6 +27,9 @@ type Policies struct {
 	Default resilience.Policy
 	// Families are the policies of single families.
 	Families map[string]resilience.Policy
+	// Polls are how far apart the polls of a running job are, by family. Default
+	// [DefaultPolls].
+	Polls map[string]jobs.Interval
 }
 
 // MaveFamily is the family that Mavera's cap on concurrent calls is for, and whose
@@ -38,6 +42,24 @@ const (
 	FocusGroupsFamily   = "focus_groups"
 	VideoAnalysesFamily = "video_analyses"
 )
+
+// BrandVoicesFamily and MeetingsFamily are the other families of jobs.
+const (
+	BrandVoicesFamily = "brand_voices"
+	MeetingsFamily    = "meetings"
+)
+
+// DefaultPolls returns how far apart the polls of a running job are. Mavera documents 15
+// to 30 s for a video analysis (/quickstart-video), which takes 2 to 10 min; a focus group
+// takes 60 to 90 s. The others are not documented.
+func DefaultPolls() map[string]jobs.Interval {
+	return map[string]jobs.Interval{
+		FocusGroupsFamily:   {Least: 5 * time.Second, Most: 5 * time.Second},
+		VideoAnalysesFamily: {Least: 15 * time.Second, Most: 30 * time.Second},
+		BrandVoicesFamily:   {Least: 5 * time.Second, Most: 5 * time.Second},
+		MeetingsFamily:      {Least: 30 * time.Second, Most: 30 * time.Second},
+	}
+}
 
 // Caps and latencies that Mavera documents (/guides/rate-limits, /quickstart-mave).
 const (
@@ -86,6 +108,7 @@ func DefaultPolicies(base resilience.Policy, share float64) (Policies, error) {
 		Queue:    resilience.QueuePolicy{Factor: 10},
 		Default:  base,
 		Families: map[string]resilience.Policy{MaveFamily: mave, FocusGroupsFamily: focus, VideoAnalysesFamily: video},
+		Polls:    DefaultPolls(),
 	}, nil
 }
 
@@ -97,10 +120,18 @@ func (p Policies) Of(family string) resilience.Policy {
 	return p.Default
 }
 
+// Poll returns how far apart the polls of a running job of a family are.
+func (p Policies) Poll(family string) jobs.Interval {
+	if interval, ok := p.Polls[family]; ok {
+		return interval
+	}
+	return DefaultPolls()[family]
+}
+
 // isZero reports whether no policy is given at all.
 func (p Policies) isZero() bool {
 	return p.Window == resilience.WindowPolicy{} && p.Queue == resilience.QueuePolicy{} &&
-		p.Default == resilience.Policy{} && len(p.Families) == 0
+		p.Default == resilience.Policy{} && len(p.Families) == 0 && len(p.Polls) == 0
 }
 
 // Validate reports every number that makes no sense, by family and name. Zero is the
@@ -121,6 +152,10 @@ func (p Policies) Validate() error {
 	check(share(p.Window.BatchShare), "window.batch_share", "must be from 0 to 1", p.Window.BatchShare)
 	check(share(p.Window.PollShare), "window.poll_share", "must be from 0 to 1", p.Window.PollShare)
 	check(p.Queue.Factor >= 0, "queue.factor", "must not be negative", p.Queue.Factor)
+	for _, family := range slices.Sorted(maps.Keys(p.Polls)) {
+		poll := p.Polls[family]
+		check(poll.Least > 0 && poll.Least <= poll.Most, "polls."+family, "must be above 0, and rise", poll)
+	}
 	errs = append(errs, p.Default.Validate())
 	for _, family := range slices.Sorted(maps.Keys(p.Families)) {
 		if err := p.Families[family].Validate(); err != nil {
@@ -137,6 +172,18 @@ func (p Policies) Table(plans []*transcode.Plan) string {
 		p.Window.StartLimit, p.Window.Share)
 	fmt.Fprintf(&b, "at most %d unanswered while it is unknown what is left; batch calls get at least %v of it; %d × limit calls may wait.\n",
 		p.Window.Unconfirmed, p.Window.BatchShare, p.Queue.Factor)
+	fmt.Fprintf(&b, "Polls of running jobs get at most %v of it, and are this far apart where that is enough:", cmp.Or(p.Window.PollShare, defaultPollShare))
+	for i, family := range slices.Sorted(maps.Keys(DefaultPolls())) {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		poll := p.Poll(family)
+		fmt.Fprintf(&b, " %s %s", family, poll.Least)
+		if poll.Most > poll.Least {
+			fmt.Fprintf(&b, "..%s", poll.Most)
+		}
+	}
+	b.WriteString(".\n")
 	budget := p.Default.Budget
 	fmt.Fprintf(&b, "Retries of a key: %v of the calls of the last minute, and a stock of %d that regains at most %v a second and %v of the limit a minute.\n\n",
 		budget.Ratio, budget.Stock, budget.Refill, budget.LimitShare)

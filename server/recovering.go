@@ -19,16 +19,18 @@ type recoverer struct {
 }
 
 func recovering(logger *slog.Logger) recoverer {
-	handle := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error {
-		c := callOf(ctx)
-		logger.LogAttrs(ctx, slog.LevelError, "panic", append(c.attrs(),
-			slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))...)
-		return mavera.NewFailure(mavera.Panicked, fmt.Errorf("panic: %v", p))
-	})
+	handle := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error { return panicked(ctx, logger, p) })
 	return recoverer{
 		call:       recovery.UnaryServerInterceptor(handle),
 		streamCall: recovery.StreamServerInterceptor(handle),
 	}
+}
+
+// panicked logs a panic and returns the failure of the call.
+func panicked(ctx context.Context, logger *slog.Logger, p any) error {
+	logger.LogAttrs(ctx, slog.LevelError, "panic", append(callOf(ctx).attrs(),
+		slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))...)
+	return mavera.NewFailure(mavera.Panicked, fmt.Errorf("panic: %v", p))
 }
 
 func (r recoverer) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {

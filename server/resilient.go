@@ -4,9 +4,11 @@ import (
 	"context"
 	"math/rand/v2"
 	"strconv"
+	"time"
 
 	"google.golang.org/grpc"
 
+	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
@@ -29,6 +31,7 @@ type resilient struct {
 	keys     *resilience.Registry[secret.Key, *keyState]
 	families *resilience.Registry[familyKey, *familyState]
 	jobs     jobSlots
+	watches  *watches
 
 	generative map[*transcode.Plan]*generative // of the RPCs that generate
 }
@@ -36,6 +39,7 @@ type resilient struct {
 type keyState struct {
 	limiter *resilience.Limiter
 	budget  resilience.BudgetStore
+	pace    *jobs.Pace // of its polls
 }
 
 type familyKey struct {
@@ -49,16 +53,10 @@ type familyState struct {
 }
 
 func newResilient(options Options, policies Policies, generative map[*transcode.Plan]*generative) *resilient {
-	return &resilient{
+	r := &resilient{
 		options:    options,
 		policies:   policies,
 		generative: generative,
-		keys: resilience.NewRegistry(maxKeys, func(secret.Key) *keyState {
-			return &keyState{
-				limiter: resilience.NewLimiter(resilience.NewWindow(policies.Window), policies.Queue),
-				budget:  resilience.NewLocalBudget(policies.Default.Budget),
-			}
-		}, nil),
 		families: resilience.NewRegistry(maxKeys*maxFamilies, func(key familyKey) *familyState {
 			policy := policies.Of(key.family)
 			state := &familyState{breaker: resilience.NewLocalBreaker(policy.Breaker)}
@@ -68,6 +66,14 @@ func newResilient(options Options, policies Policies, generative map[*transcode.
 			return state
 		}, func(state *familyState) bool { return state.slots == nil || state.slots.Idle() }),
 	}
+	r.keys = resilience.NewRegistry(maxKeys, func(secret.Key) *keyState {
+		limiter := resilience.NewLimiter(resilience.NewWindow(policies.Window), policies.Queue)
+		return &keyState{
+			limiter: limiter, budget: resilience.NewLocalBudget(policies.Default.Budget),
+			pace: jobs.NewPace(func() float64 { return r.pollRate(limiter) }),
+		}
+	}, nil)
+	return r
 }
 
 func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
@@ -101,11 +107,16 @@ func (r *resilient) do(ctx context.Context, c *call, in any, next grpc.UnaryHand
 	if c.plan.Kind == transcode.Events {
 		call.Timeout = 0 // it bounds the time to the first event, which the exchange knows
 	}
+	if c.class == resilience.Poll {
+		call.Policy.Attempts = 1 // the next poll repeats it, and the budget is for callers
+	}
 	c.loop = call
 	e := exchange{call: c, slow: call.Policy.SlowDeadline}
 	waited, err := resilience.Do(ctx, call, func(ctx context.Context, lease *resilience.Lease) resilience.Outcome {
+		askedAt := time.Now()
 		o := e.attempt(ctx, in, next)
 		r.jobs.learn(c, lease, family.Value.slots, e.out, o.Err)
+		r.watches.learn(c, askedAt, e.out, o.Err)
 		return o
 	})
 	c.waited = waited

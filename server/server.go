@@ -47,6 +47,8 @@ type Observer interface {
 	// failed is of a bounded set, or "". RecordTokens is told what its answer reports.
 	RecordGeneration(ctx context.Context, operation, model, errorType string, took time.Duration)
 	RecordTokens(ctx context.Context, operation, model string, input, output int64)
+	// AddPoll counts polls of jobs that are watched; result is one of [jobs.Result].
+	AddPoll(ctx context.Context, family, result string)
 }
 
 // Options configure a [Server]. Client, Key, Logger and Observer are required.
@@ -105,6 +107,7 @@ type Server struct {
 	resilient *resilient
 	handler   *handler
 	following *following
+	watches   *watches
 	grpc      *grpc.Server
 	health    *health.Server
 	calls     *running
@@ -142,10 +145,15 @@ func New(options Options) (*Server, error) {
 		}
 	}
 	s.resilient = newResilient(options, options.Policies, generates)
+	if s.watches, err = newWatches(s, plans); err != nil {
+		return nil, err
+	}
+	s.resilient.watches = s.watches
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
 	s.handler = &handler{options: options, generative: generates, chain: chain}
 	s.handler.streams = s.handler.streamers()
+	s.handler.streams[transcode.Watch] = s.watches.serve
 	if err := s.handler.register(s.grpc, plans); err != nil {
 		return nil, err
 	}
@@ -210,12 +218,13 @@ const noticeTime = 500 * time.Millisecond
 // afterCut is how long calls that were cut have to send their statuses.
 const afterCut = 2 * time.Second
 
-// Stop ends the server: health goes NOT_SERVING, new calls are refused, streams end
-// half a second later, running calls may finish within the limit. Then they are
+// Stop ends the server: health goes NOT_SERVING, new calls are refused, jobs are not
+// watched any more, health watchers end half a second later, running calls may finish within the limit. Then they are
 // ended with a status of their own; what does not even take that is dropped.
 func (s *Server) Stop(limit time.Duration) {
 	s.ready.Store(false)
 	s.health.Shutdown()
+	s.watches.hub.Close()
 	cut := time.AfterFunc(limit, func() {
 		s.options.Logger.Warn("the drain limit has passed; running calls are ended", slog.String("drain_timeout", limit.String()))
 		s.calls.end()

@@ -19,6 +19,9 @@ type Snapshot struct {
 	Breakers map[string]resilience.State
 	// Slots has the slots of each family that is capped.
 	Slots map[string]resilience.SlotUsage
+	// Watches is how many watch jobs of each family of jobs, WatchedJobs how many jobs
+	// those are: of all keys.
+	Watches, WatchedJobs map[string]int
 }
 
 // Snapshot tells how things stand. It does not wait for calls.
@@ -32,6 +35,7 @@ func (s *Server) Snapshot() Snapshot {
 		RetryBudget: key.Value.budget.Level(now),
 		Breakers:    map[string]resilience.State{}, Slots: map[string]resilience.SlotUsage{},
 	}
+	snapshot.Watches, snapshot.WatchedJobs = s.watches.usage()
 	for _, plan := range s.plans {
 		if _, seen := snapshot.Breakers[plan.Family]; seen {
 			continue

@@ -97,6 +97,7 @@ func TestSnapshot(t *testing.T) {
 			breakers[plan.Family] = resilience.Closed
 		}
 		slots := map[string]resilience.SlotUsage{"mave": {Slots: 5}, "focus_groups": {Slots: 2}, "video_analyses": {Slots: 1}}
+		none := map[string]int{"brand_voices": 0, "focus_groups": 0, "meetings": 0, "video_analyses": 0}
 		check := func(name string, want Snapshot) {
 			t.Helper()
 			ignore := cmpopts.IgnoreFields(resilience.WindowUsage{}, "ClosedUntil", "Confirmed")
@@ -105,7 +106,7 @@ func TestSnapshot(t *testing.T) {
 			}
 		}
 		check("before any call", Snapshot{
-			Window: resilience.WindowUsage{Limit: 60, Places: 30}, RetryBudget: 10, Breakers: breakers, Slots: slots,
+			Window: resilience.WindowUsage{Limit: 60, Places: 30}, RetryBudget: 10, Breakers: breakers, Slots: slots, Watches: none, WatchedJobs: none,
 		})
 
 		if _, _, err := h.getPersona(t.Context(), "p-1"); err != nil {
@@ -116,7 +117,7 @@ func TestSnapshot(t *testing.T) {
 		}
 		after := Snapshot{
 			Window:      resilience.WindowUsage{Limit: 120, Places: 60, Own: 1, Foreign: 20, ForeignTotal: 20},
-			RetryBudget: 10, Breakers: breakers, Slots: slots,
+			RetryBudget: 10, Breakers: breakers, Slots: slots, Watches: none, WatchedJobs: none,
 		}
 		check("after one call with the own key", after)
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/config"
+	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 	"github.com/mavera-gateway/mavera-gateway/server"
 )
@@ -41,6 +42,12 @@ func policies(cfg *config.Config) (server.Policies, error) {
 		Default: base,
 		Families: map[string]resilience.Policy{
 			server.MaveFamily: mave, server.FocusGroupsFamily: focus, server.VideoAnalysesFamily: video,
+		},
+		Polls: map[string]jobs.Interval{
+			server.FocusGroupsFamily:   {Least: cfg.FocusGroupPoll, Most: cfg.FocusGroupPoll},
+			server.VideoAnalysesFamily: {Least: cfg.VideoAnalysisPoll, Most: 2 * cfg.VideoAnalysisPoll},
+			server.BrandVoicesFamily:   {Least: cfg.BrandVoicePoll, Most: cfg.BrandVoicePoll},
+			server.MeetingsFamily:      {Least: cfg.MeetingPoll, Most: cfg.MeetingPoll},
 		},
 	}, nil
 }

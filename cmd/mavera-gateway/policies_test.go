@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/config"
+	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 	"github.com/mavera-gateway/mavera-gateway/server"
 )
@@ -21,6 +22,7 @@ var update = flag.Bool("update", false, "write the golden files")
 func changed() []string {
 	return []string{
 		"--share=0.5", "--rate-limit-start=600", "--rate-unconfirmed=20", "--batch-share=0.2", "--queue-factor=3", "--mave-slots=7",
+		"--focus-group-poll=1s", "--video-analysis-poll=2s", "--brand-voice-poll=3s", "--meeting-poll=4s",
 		"--focus-group-slots=4", "--video-analysis-slots=8",
 		"--retry-attempts=2", "--retry-base=1s", "--retry-cap=5s", "--retry-after-max=1m", "--repeat-unknown-outcome",
 		"--retry-budget-ratio=0.5", "--retry-budget-stock=0", "--breaker-failures=3", "--breaker-cooldown=1m",
@@ -65,7 +67,7 @@ func TestPrintPolicy(t *testing.T) {
 // together.
 func TestDefaultPolicies(t *testing.T) {
 	for share, args := range map[float64][]string{
-		1:    {"--simulator"},
+		1:   {"--simulator"},
 		0.4: {"--simulator", "--share=0.4"},
 	} {
 		cfg, err := config.Parse(args, nil, os.ReadFile)
@@ -111,6 +113,10 @@ func TestEverySettingCounts(t *testing.T) {
 		Queue:    resilience.QueuePolicy{Factor: 3},
 		Default:  base,
 		Families: map[string]resilience.Policy{"mave": mave, "focus_groups": focus, "video_analyses": video},
+		Polls: map[string]jobs.Interval{
+			"focus_groups": {Least: time.Second, Most: time.Second}, "video_analyses": {Least: 2 * time.Second, Most: 4 * time.Second},
+			"brand_voices": {Least: 3 * time.Second, Most: 3 * time.Second}, "meetings": {Least: 4 * time.Second, Most: 4 * time.Second},
+		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)

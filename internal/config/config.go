@@ -65,6 +65,11 @@ type Config struct {
 	FocusGroupSlots    int
 	VideoAnalysisSlots int
 	FollowJobs         bool
+	// How far apart the polls of a running job are.
+	FocusGroupPoll    time.Duration
+	VideoAnalysisPoll time.Duration // twice as far apart once it is older
+	BrandVoicePoll    time.Duration
+	MeetingPoll       time.Duration
 
 	RetryAttempts        int // 1: no retries
 	RetryBase            time.Duration

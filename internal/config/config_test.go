@@ -50,6 +50,10 @@ func byDefault(t *testing.T) Config {
 		FocusGroupSlots:         5,
 		VideoAnalysisSlots:      3,
 		FollowJobs:              true,
+		FocusGroupPoll:          5 * time.Second,
+		VideoAnalysisPoll:       15 * time.Second,
+		BrandVoicePoll:          5 * time.Second,
+		MeetingPoll:             30 * time.Second,
 		RetryAttempts:           4,
 		RetryBase:               500 * time.Millisecond,
 		RetryCap:                30 * time.Second,
@@ -141,6 +145,7 @@ func TestParse(t *testing.T) {
 					UpstreamIdleTimeout: time.Second, KeepaliveTime: 10 * time.Second, MaxConnectionAge: 90 * time.Minute,
 					RateLimitStart: 600, RateUnconfirmed: 1, BatchShare: 0.5, QueueFactor: 1000,
 					MaveSlots: 4, FocusGroupSlots: 1000, VideoAnalysisSlots: 6,
+					FocusGroupPoll: 10 * time.Millisecond, VideoAnalysisPoll: time.Hour, BrandVoicePoll: time.Minute, MeetingPoll: time.Second,
 					RetryAttempts: 1, RetryBase: time.Millisecond, RetryCap: time.Millisecond, RetryAfterMax: 0,
 					RepeatUnknownOutcome: true, RetryBudgetRatio: 1, RetryBudgetStock: 0,
 					BreakerFailures: 1, BreakerCooldown: 100 * time.Millisecond, BreakerMaxCooldown: 24 * time.Hour,
@@ -220,6 +225,10 @@ mave_slots: 4
 focus_group_slots: 1000
 video_analysis_slots: 6
 follow_jobs: false
+focus_group_poll: 10ms
+video_analysis_poll: 1h
+brand_voice_poll: 1m
+meeting_poll: 1s
 retry_attempts: 1
 retry_base: 1ms
 retry_cap: 1ms

@@ -48,6 +48,25 @@ func paceRows() []*Setting {
 	}
 }
 
+// pollRows say how often running jobs are asked for: those that are watched, and those
+// that hold slots. All polls together get a tenth of the rate limit, whatever these say.
+func pollRows() []*Setting {
+	every := func(name, value, help string, field func(c *Config) *time.Duration) *Setting {
+		return row(Setting{Name: name, Type: typeDuration, Unit: "10ms to 1h", Default: value, Help: help}, field,
+			durationBetween(10*time.Millisecond, time.Hour))
+	}
+	return []*Setting{
+		every("focus_group_poll", "5s", "Time between polls of a focus group that is watched or holds a slot. It grows where the polls of all jobs would exceed a tenth of the rate limit.",
+			func(c *Config) *time.Duration { return &c.FocusGroupPoll }),
+		every("video_analysis_poll", "15s", "The same for a video analysis; it grows to twice as much as the analysis gets older. The default is Mavera's advice.",
+			func(c *Config) *time.Duration { return &c.VideoAnalysisPoll }),
+		every("brand_voice_poll", "5s", "The same for a brand voice that is watched.",
+			func(c *Config) *time.Duration { return &c.BrandVoicePoll }),
+		every("meeting_poll", "30s", "The same for a meeting that is watched.",
+			func(c *Config) *time.Duration { return &c.MeetingPoll }),
+	}
+}
+
 // retryRows say what is repeated, when, and how much of it.
 func retryRows() []*Setting {
 	return []*Setting{

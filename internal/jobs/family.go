@@ -3,6 +3,7 @@ package jobs
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/mavera-gateway/mavera-gateway/resilience"
@@ -47,13 +48,23 @@ type Family struct {
 	Slots func() *resilience.Bulkhead
 	// MaxAge is from which age on a job that is found running is not believed to.
 	MaxAge time.Duration
-	// Least and Most bound the interval between polls: a quarter of the age of the
-	// youngest job, within them.
-	Least, Most time.Duration
+	// Interval is between polls; the youngest job decides.
+	Interval Interval
+	// Watched says that a job is polled by a [Hub], which then frees its slot. Nil: none
+	// is.
+	Watched func(id string) bool
+}
+
+// followed returns the slots of the jobs that are to be polled, the oldest first.
+func (f Family) followed(slots *resilience.Bulkhead) []resilience.Slot {
+	held := slots.Jobs()
+	if f.Watched == nil {
+		return held
+	}
+	return slices.DeleteFunc(held, func(slot resilience.Slot) bool { return f.Watched(slot.Holder.Job) })
 }
 
 // interval is how far apart polls are, before all of them are stretched.
 func (f Family) interval(now time.Time, jobs []resilience.Slot) time.Duration {
-	youngest := now.Sub(jobs[len(jobs)-1].Since)
-	return min(max(youngest/4, f.Least), f.Most)
+	return f.Interval.at(now.Sub(jobs[len(jobs)-1].Since))
 }

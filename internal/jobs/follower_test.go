@@ -134,7 +134,7 @@ func play(t *testing.T, before func(*world), script func(*world)) {
 		}
 		family := func(name string, source jobs.Source, least, most time.Duration) jobs.Family {
 			return jobs.Family{
-				Name: name, Source: source, MaxAge: 30 * time.Minute, Least: least, Most: most,
+				Name: name, Source: source, MaxAge: 30 * time.Minute, Interval: jobs.Interval{Least: least, Most: most},
 				Slots: func() *resilience.Bulkhead {
 					w.mu.Lock()
 					defer w.mu.Unlock()
@@ -158,11 +158,11 @@ func play(t *testing.T, before func(*world), script func(*world)) {
 					_ = yield("groups", w.slots["groups"]) && yield("videos", w.slots["videos"])
 				}
 			},
-			Rate: func() float64 {
+			Pace: jobs.NewPace(func() float64 {
 				w.mu.Lock()
 				defer w.mu.Unlock()
 				return w.rate
-			},
+			}),
 			Random: func() float64 { return 0 }, Logger: logger,
 		})
 		ctx, cancel := context.WithCancel(t.Context())

@@ -10,8 +10,6 @@ import (
 )
 
 const (
-	// jitterShare is by how much an interval is lengthened at most, at random.
-	jitterShare = 0.1
 	// maxPages bounds the listing at the start: 1000 jobs at 100 a page.
 	maxPages = 10
 	// A listing that failed is begun again after a pause that doubles up to retryMost.
@@ -36,6 +34,16 @@ type track struct {
 	last     time.Time // of the poll, or when a job was first seen; zero: nobody holds a slot
 	requests int       // that the last poll took
 	jitter   float64   // of the interval that runs
+	share    share     // of the pace
+}
+
+// claim says how often the family is to be polled.
+func (t *track) claim(now time.Time) {
+	if held := t.followed(t.Slots()); len(held) > 0 {
+		t.share.want(t.requests, t.interval(now, held))
+	} else {
+		t.share.want(0, 0)
+	}
 }
 
 // ask sends what is due.
@@ -93,7 +101,7 @@ func (f *Follower) recover(ctx context.Context, t *track, slots *resilience.Bulk
 // Several are looked for in the list; what that does not show is asked for itself.
 func (f *Follower) poll(ctx context.Context, t *track, slots *resilience.Bulkhead) (requests int) {
 	open := map[string]bool{}
-	held := slots.Jobs()
+	held := t.followed(slots)
 	for _, slot := range held {
 		open[slot.Holder.Job] = true
 	}

@@ -40,6 +40,11 @@ const (
 	slotsInUse   = "mavera.gateway.slots_in_use"  // Gauge of slots; family.
 	slotsWaiting = "mavera.gateway.slots_waiting" // Gauge of calls; family.
 
+	// The jobs that are watched, of all keys.
+	watches     = "mavera.gateway.watches"      // Gauge of streams; family.
+	watchedJobs = "mavera.gateway.watched_jobs" // Gauge of jobs; family.
+	watchPolls  = "mavera.gateway.watch_polls"  // Counter; family, result.
+
 	// Traces, where they are exported.
 	droppedSpans = "mavera.gateway.dropped_spans" // Counter of spans; reason.
 )
@@ -71,6 +76,8 @@ const (
 	// CallerKey is who calls: the names of the first hundred callers, _OTHER for those
 	// that come later.
 	CallerKey = attribute.Key("caller")
+	// ResultKey is what a poll of a watched job brought: changed, unchanged or failed.
+	ResultKey = attribute.Key("result")
 	// FromKey and ToKey are states of a breaker: closed, half-open or open.
 	FromKey = attribute.Key("from")
 	ToKey   = attribute.Key("to")

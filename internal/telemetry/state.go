@@ -10,7 +10,7 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
-// State is what the gauges show, all of it of one key.
+// State is what the gauges show, of one key where nothing else is said.
 type State struct {
 	// Window is the rate limit window, Queued who waits for it, by class.
 	Window resilience.WindowUsage
@@ -21,6 +21,9 @@ type State struct {
 	Breakers map[string]resilience.State
 	// Slots has the slots of each family that is capped.
 	Slots map[string]resilience.SlotUsage
+	// Watches is how many watch jobs of each family of jobs, WatchedJobs how many jobs
+	// those are: of all keys.
+	Watches, WatchedJobs map[string]int
 }
 
 // states are the instruments that show a state, each asked for at every export.
@@ -31,6 +34,7 @@ type states struct {
 	limit, places, used, foreign    metric.Int64ObservableGauge
 	foreignRequests, ignoredHeaders metric.Int64ObservableCounter
 	slots, slotsInUse, slotsWaiting metric.Int64ObservableGauge
+	watches, watchedJobs            metric.Int64ObservableGauge
 }
 
 // ObserveState makes the instruments that show a state. read is called once for each
@@ -47,7 +51,7 @@ func ObserveState(provider metric.MeterProvider, read func() State) error {
 	_, err = meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
 		s.observe(o, read())
 		return nil
-	}, s.budget, s.breaker, s.queue, s.limit, s.places, s.used, s.foreign, s.foreignRequests, s.ignoredHeaders, s.slots, s.slotsInUse, s.slotsWaiting)
+	}, s.budget, s.breaker, s.queue, s.limit, s.places, s.used, s.foreign, s.foreignRequests, s.ignoredHeaders, s.slots, s.slotsInUse, s.slotsWaiting, s.watches, s.watchedJobs)
 	if err != nil {
 		return fmt.Errorf("observe instruments: %w", err)
 	}
@@ -79,6 +83,8 @@ func newStates(meter metric.Meter) (*states, error) {
 		slots:           gauge(slots, "{slot}", "Calls of a capped family that this process may have under way at a time."),
 		slotsInUse:      gauge(slotsInUse, "{slot}", "Slots of a capped family that are taken."),
 		slotsWaiting:    gauge(slotsWaiting, "{call}", "Calls that wait for a slot of a capped family."),
+		watches:         gauge(watches, "{watch}", "Watches of jobs that are open."),
+		watchedJobs:     gauge(watchedJobs, "{job}", "Jobs that are watched, each polled once for all its watches."),
 	}
 	return s, errors.Join(errs...)
 }
@@ -103,6 +109,11 @@ func (s *states) observe(o metric.Observer, state State) {
 		o.ObserveInt64(s.slots, int64(usage.Slots), attributes)
 		o.ObserveInt64(s.slotsInUse, int64(usage.Taken), attributes)
 		o.ObserveInt64(s.slotsWaiting, int64(usage.Waiting), attributes)
+	}
+	for family, count := range state.Watches {
+		attributes := metric.WithAttributes(FamilyKey.String(family))
+		o.ObserveInt64(s.watches, int64(count), attributes)
+		o.ObserveInt64(s.watchedJobs, int64(state.WatchedJobs[family]), attributes)
 	}
 }
 

@@ -22,12 +22,14 @@ func TestInstruments(t *testing.T) {
 	instruments.AddRetry(ctx, "personas", "http_503")
 	instruments.AddBudgetRefusal(ctx, "mave")
 	instruments.AddTransition(ctx, "mave", "half-open", "closed")
+	instruments.AddPoll(ctx, "meetings", "changed")
 
 	state := State{
 		Window: resilience.WindowUsage{Limit: 120, Places: 60, Own: 7, Foreign: 3, ForeignTotal: 11, Ignored: 2},
 		Queued: resilience.Waiting{resilience.Interactive: 4, resilience.Batch: 5}, RetryBudget: 9,
 		Breakers: map[string]resilience.State{"chat": resilience.Closed, "mave": resilience.HalfOpen, "news": resilience.Open},
 		Slots:    map[string]resilience.SlotUsage{"mave": {Slots: 10, Taken: 8, Jobs: 6, Waiting: 1}},
+		Watches:  map[string]int{"meetings": 50}, WatchedJobs: map[string]int{"meetings": 2},
 	}
 	if err := ObserveState(telemetry.MeterProvider, func() State { return state }); err != nil {
 		t.Fatal(err)
@@ -48,6 +50,9 @@ func TestInstruments(t *testing.T) {
 		`mavera_gateway_slots_waiting{family="mave"} 1`,
 		`mavera_gateway_upstream_attempts_total{family="personas",outcome="http_503"} 2`,
 		`mavera_gateway_upstream_attempts_total{family="personas",outcome="ok"} 1`,
+		`mavera_gateway_watch_polls_total{family="meetings",result="changed"} 1`,
+		`mavera_gateway_watched_jobs{family="meetings"} 2`,
+		`mavera_gateway_watches{family="meetings"} 50`,
 		`mavera_gateway_window_foreign 3`,
 		`mavera_gateway_window_foreign_requests_total 11`,
 		`mavera_gateway_window_ignored_headers_total 2`,

@@ -406,6 +406,52 @@ func (x *GetBrandVoiceRequest) GetId() string {
 	return ""
 }
 
+// WatchBrandVoiceRequest is the request of WatchBrandVoice.
+type WatchBrandVoiceRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the brand voice. Required. Documented.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchBrandVoiceRequest) Reset() {
+	*x = WatchBrandVoiceRequest{}
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchBrandVoiceRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchBrandVoiceRequest) ProtoMessage() {}
+
+func (x *WatchBrandVoiceRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchBrandVoiceRequest.ProtoReflect.Descriptor instead.
+func (*WatchBrandVoiceRequest) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchBrandVoiceRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // UpdateBrandVoiceRequest is the request of UpdateBrandVoice. All fields are
 // optional; their names come from the read model.
 type UpdateBrandVoiceRequest struct {
@@ -439,7 +485,7 @@ type UpdateBrandVoiceRequest struct {
 
 func (x *UpdateBrandVoiceRequest) Reset() {
 	*x = UpdateBrandVoiceRequest{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[4]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -451,7 +497,7 @@ func (x *UpdateBrandVoiceRequest) String() string {
 func (*UpdateBrandVoiceRequest) ProtoMessage() {}
 
 func (x *UpdateBrandVoiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[4]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -464,7 +510,7 @@ func (x *UpdateBrandVoiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UpdateBrandVoiceRequest.ProtoReflect.Descriptor instead.
 func (*UpdateBrandVoiceRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{4}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *UpdateBrandVoiceRequest) GetId() string {
@@ -548,7 +594,7 @@ type DeleteBrandVoiceRequest struct {
 
 func (x *DeleteBrandVoiceRequest) Reset() {
 	*x = DeleteBrandVoiceRequest{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[5]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -560,7 +606,7 @@ func (x *DeleteBrandVoiceRequest) String() string {
 func (*DeleteBrandVoiceRequest) ProtoMessage() {}
 
 func (x *DeleteBrandVoiceRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[5]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -573,7 +619,7 @@ func (x *DeleteBrandVoiceRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DeleteBrandVoiceRequest.ProtoReflect.Descriptor instead.
 func (*DeleteBrandVoiceRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{5}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *DeleteBrandVoiceRequest) GetId() string {
@@ -626,7 +672,7 @@ type BrandVoice struct {
 
 func (x *BrandVoice) Reset() {
 	*x = BrandVoice{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[6]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +684,7 @@ func (x *BrandVoice) String() string {
 func (*BrandVoice) ProtoMessage() {}
 
 func (x *BrandVoice) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[6]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +697,7 @@ func (x *BrandVoice) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrandVoice.ProtoReflect.Descriptor instead.
 func (*BrandVoice) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{6}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *BrandVoice) GetId() string {
@@ -784,7 +830,7 @@ type BrandVoiceUrlInput struct {
 
 func (x *BrandVoiceUrlInput) Reset() {
 	*x = BrandVoiceUrlInput{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[7]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -796,7 +842,7 @@ func (x *BrandVoiceUrlInput) String() string {
 func (*BrandVoiceUrlInput) ProtoMessage() {}
 
 func (x *BrandVoiceUrlInput) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[7]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -809,7 +855,7 @@ func (x *BrandVoiceUrlInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrandVoiceUrlInput.ProtoReflect.Descriptor instead.
 func (*BrandVoiceUrlInput) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{7}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *BrandVoiceUrlInput) GetUrl() string {
@@ -862,7 +908,7 @@ type BrandVoiceDocumentInput struct {
 
 func (x *BrandVoiceDocumentInput) Reset() {
 	*x = BrandVoiceDocumentInput{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[8]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -874,7 +920,7 @@ func (x *BrandVoiceDocumentInput) String() string {
 func (*BrandVoiceDocumentInput) ProtoMessage() {}
 
 func (x *BrandVoiceDocumentInput) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[8]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -887,7 +933,7 @@ func (x *BrandVoiceDocumentInput) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrandVoiceDocumentInput.ProtoReflect.Descriptor instead.
 func (*BrandVoiceDocumentInput) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{8}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *BrandVoiceDocumentInput) GetName() string {
@@ -947,7 +993,7 @@ type BrandVoiceExamplePhrase struct {
 
 func (x *BrandVoiceExamplePhrase) Reset() {
 	*x = BrandVoiceExamplePhrase{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[9]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -959,7 +1005,7 @@ func (x *BrandVoiceExamplePhrase) String() string {
 func (*BrandVoiceExamplePhrase) ProtoMessage() {}
 
 func (x *BrandVoiceExamplePhrase) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[9]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -972,7 +1018,7 @@ func (x *BrandVoiceExamplePhrase) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrandVoiceExamplePhrase.ProtoReflect.Descriptor instead.
 func (*BrandVoiceExamplePhrase) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{9}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *BrandVoiceExamplePhrase) GetUseCase() string {
@@ -1011,7 +1057,7 @@ type BrandVoiceVocabulary struct {
 
 func (x *BrandVoiceVocabulary) Reset() {
 	*x = BrandVoiceVocabulary{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[10]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1023,7 +1069,7 @@ func (x *BrandVoiceVocabulary) String() string {
 func (*BrandVoiceVocabulary) ProtoMessage() {}
 
 func (x *BrandVoiceVocabulary) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[10]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1036,7 +1082,7 @@ func (x *BrandVoiceVocabulary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrandVoiceVocabulary.ProtoReflect.Descriptor instead.
 func (*BrandVoiceVocabulary) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{10}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *BrandVoiceVocabulary) GetPreferredTerms() []string {
@@ -1077,7 +1123,7 @@ type BrandVoiceTone struct {
 
 func (x *BrandVoiceTone) Reset() {
 	*x = BrandVoiceTone{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[11]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1089,7 +1135,7 @@ func (x *BrandVoiceTone) String() string {
 func (*BrandVoiceTone) ProtoMessage() {}
 
 func (x *BrandVoiceTone) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[11]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1102,7 +1148,7 @@ func (x *BrandVoiceTone) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrandVoiceTone.ProtoReflect.Descriptor instead.
 func (*BrandVoiceTone) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{11}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BrandVoiceTone) GetAdjectives() []string {
@@ -1148,7 +1194,7 @@ type BrandVoiceWritingStyle struct {
 
 func (x *BrandVoiceWritingStyle) Reset() {
 	*x = BrandVoiceWritingStyle{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[12]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1160,7 +1206,7 @@ func (x *BrandVoiceWritingStyle) String() string {
 func (*BrandVoiceWritingStyle) ProtoMessage() {}
 
 func (x *BrandVoiceWritingStyle) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[12]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1173,7 +1219,7 @@ func (x *BrandVoiceWritingStyle) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrandVoiceWritingStyle.ProtoReflect.Descriptor instead.
 func (*BrandVoiceWritingStyle) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{12}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *BrandVoiceWritingStyle) GetSentenceStructure() string {
@@ -1212,7 +1258,7 @@ type BrandVoiceSources struct {
 
 func (x *BrandVoiceSources) Reset() {
 	*x = BrandVoiceSources{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[13]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1224,7 +1270,7 @@ func (x *BrandVoiceSources) String() string {
 func (*BrandVoiceSources) ProtoMessage() {}
 
 func (x *BrandVoiceSources) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[13]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1237,7 +1283,7 @@ func (x *BrandVoiceSources) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrandVoiceSources.ProtoReflect.Descriptor instead.
 func (*BrandVoiceSources) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{13}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *BrandVoiceSources) GetUrls() []*BrandVoiceUrlSource {
@@ -1280,7 +1326,7 @@ type BrandVoiceUrlSource struct {
 
 func (x *BrandVoiceUrlSource) Reset() {
 	*x = BrandVoiceUrlSource{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[14]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1292,7 +1338,7 @@ func (x *BrandVoiceUrlSource) String() string {
 func (*BrandVoiceUrlSource) ProtoMessage() {}
 
 func (x *BrandVoiceUrlSource) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[14]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1305,7 +1351,7 @@ func (x *BrandVoiceUrlSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrandVoiceUrlSource.ProtoReflect.Descriptor instead.
 func (*BrandVoiceUrlSource) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{14}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *BrandVoiceUrlSource) GetId() string {
@@ -1364,7 +1410,7 @@ type BrandVoiceDocumentSource struct {
 
 func (x *BrandVoiceDocumentSource) Reset() {
 	*x = BrandVoiceDocumentSource{}
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[15]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1376,7 +1422,7 @@ func (x *BrandVoiceDocumentSource) String() string {
 func (*BrandVoiceDocumentSource) ProtoMessage() {}
 
 func (x *BrandVoiceDocumentSource) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_brand_voices_proto_msgTypes[15]
+	mi := &file_mavera_v1_brand_voices_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1389,7 +1435,7 @@ func (x *BrandVoiceDocumentSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BrandVoiceDocumentSource.ProtoReflect.Descriptor instead.
 func (*BrandVoiceDocumentSource) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{15}
+	return file_mavera_v1_brand_voices_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *BrandVoiceDocumentSource) GetId() string {
@@ -1474,6 +1520,8 @@ const file_mavera_v1_brand_voices_proto_rawDesc = "" +
 	"\x11additional_fields\x18d \x01(\v2\x17.google.protobuf.StructR\x10additionalFieldsB\x0f\n" +
 	"\r_workspace_id\".\n" +
 	"\x14GetBrandVoiceRequest\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\"0\n" +
+	"\x16WatchBrandVoiceRequest\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\"\xd6\x04\n" +
 	"\x17UpdateBrandVoiceRequest\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\x12\x19\n" +
@@ -1605,14 +1653,16 @@ const file_mavera_v1_brand_voices_proto_rawDesc = "" +
 	"\x1aBRAND_VOICE_STATUS_PENDING\x10\x01\x12!\n" +
 	"\x1dBRAND_VOICE_STATUS_GENERATING\x10\x02\x12-\n" +
 	"\x1cBRAND_VOICE_STATUS_COMPLETED\x10\x03\x1a\v\x9a\x80\x19\a\x12\x05ready\x12\x1d\n" +
-	"\x19BRAND_VOICE_STATUS_FAILED\x10\x042\xca\x05\n" +
+	"\x19BRAND_VOICE_STATUS_FAILED\x10\x042\xcf\x06\n" +
 	"\x12BrandVoicesService\x12\x90\x01\n" +
 	"\x0fListBrandVoices\x12!.mavera.v1.ListBrandVoicesRequest\x1a\".mavera.v1.ListBrandVoicesResponse\"6\x82\x80\x19\x1a\n" +
 	"\fbrand_voices\x12\x02\b<\x1a\x02\bx*\x02\b\x03\x82\xd3\xe4\x93\x02\x0f\x12\r/brand-voices\x90\x02\x01\x12\x83\x01\n" +
 	"\x10CreateBrandVoice\x12\".mavera.v1.CreateBrandVoiceRequest\x1a\x15.mavera.v1.BrandVoice\"4\x82\x80\x19\x18\n" +
 	"\fbrand_voices\x12\x02\b<\x1a\x02\bx \x01\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/brand-voices\x12\x80\x01\n" +
 	"\rGetBrandVoice\x12\x1f.mavera.v1.GetBrandVoiceRequest\x1a\x15.mavera.v1.BrandVoice\"7\x82\x80\x19\x16\n" +
-	"\fbrand_voices\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x14\x12\x12/brand-voices/{id}\x90\x02\x01\x12\x89\x01\n" +
+	"\fbrand_voices\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x14\x12\x12/brand-voices/{id}\x90\x02\x01\x12\x82\x01\n" +
+	"\x0fWatchBrandVoice\x12!.mavera.v1.WatchBrandVoiceRequest\x1a\x15.mavera.v1.BrandVoice\"3\x82\x80\x19\x12\n" +
+	"\fbrand_voices\x12\x02\b<\x82\xd3\xe4\x93\x02\x14\x12\x12/brand-voices/{id}\x90\x02\x010\x01\x12\x89\x01\n" +
 	"\x10UpdateBrandVoice\x12\".mavera.v1.UpdateBrandVoiceRequest\x1a\x15.mavera.v1.BrandVoice\":\x82\x80\x19\x16\n" +
 	"\fbrand_voices\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x17:\x01*2\x12/brand-voices/{id}\x90\x02\x02\x12\x8b\x01\n" +
 	"\x10DeleteBrandVoice\x12\".mavera.v1.DeleteBrandVoiceRequest\x1a\x1a.mavera.v1.DeletedResource\"7\x82\x80\x19\x16\n" +
@@ -1631,78 +1681,81 @@ func file_mavera_v1_brand_voices_proto_rawDescGZIP() []byte {
 }
 
 var file_mavera_v1_brand_voices_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mavera_v1_brand_voices_proto_msgTypes = make([]protoimpl.MessageInfo, 16)
+var file_mavera_v1_brand_voices_proto_msgTypes = make([]protoimpl.MessageInfo, 17)
 var file_mavera_v1_brand_voices_proto_goTypes = []any{
 	(BrandVoiceStatus)(0),            // 0: mavera.v1.BrandVoiceStatus
 	(*ListBrandVoicesRequest)(nil),   // 1: mavera.v1.ListBrandVoicesRequest
 	(*ListBrandVoicesResponse)(nil),  // 2: mavera.v1.ListBrandVoicesResponse
 	(*CreateBrandVoiceRequest)(nil),  // 3: mavera.v1.CreateBrandVoiceRequest
 	(*GetBrandVoiceRequest)(nil),     // 4: mavera.v1.GetBrandVoiceRequest
-	(*UpdateBrandVoiceRequest)(nil),  // 5: mavera.v1.UpdateBrandVoiceRequest
-	(*DeleteBrandVoiceRequest)(nil),  // 6: mavera.v1.DeleteBrandVoiceRequest
-	(*BrandVoice)(nil),               // 7: mavera.v1.BrandVoice
-	(*BrandVoiceUrlInput)(nil),       // 8: mavera.v1.BrandVoiceUrlInput
-	(*BrandVoiceDocumentInput)(nil),  // 9: mavera.v1.BrandVoiceDocumentInput
-	(*BrandVoiceExamplePhrase)(nil),  // 10: mavera.v1.BrandVoiceExamplePhrase
-	(*BrandVoiceVocabulary)(nil),     // 11: mavera.v1.BrandVoiceVocabulary
-	(*BrandVoiceTone)(nil),           // 12: mavera.v1.BrandVoiceTone
-	(*BrandVoiceWritingStyle)(nil),   // 13: mavera.v1.BrandVoiceWritingStyle
-	(*BrandVoiceSources)(nil),        // 14: mavera.v1.BrandVoiceSources
-	(*BrandVoiceUrlSource)(nil),      // 15: mavera.v1.BrandVoiceUrlSource
-	(*BrandVoiceDocumentSource)(nil), // 16: mavera.v1.BrandVoiceDocumentSource
-	(*structpb.Struct)(nil),          // 17: google.protobuf.Struct
-	(*fieldmaskpb.FieldMask)(nil),    // 18: google.protobuf.FieldMask
-	(*timestamppb.Timestamp)(nil),    // 19: google.protobuf.Timestamp
-	(*DeletedResource)(nil),          // 20: mavera.v1.DeletedResource
+	(*WatchBrandVoiceRequest)(nil),   // 5: mavera.v1.WatchBrandVoiceRequest
+	(*UpdateBrandVoiceRequest)(nil),  // 6: mavera.v1.UpdateBrandVoiceRequest
+	(*DeleteBrandVoiceRequest)(nil),  // 7: mavera.v1.DeleteBrandVoiceRequest
+	(*BrandVoice)(nil),               // 8: mavera.v1.BrandVoice
+	(*BrandVoiceUrlInput)(nil),       // 9: mavera.v1.BrandVoiceUrlInput
+	(*BrandVoiceDocumentInput)(nil),  // 10: mavera.v1.BrandVoiceDocumentInput
+	(*BrandVoiceExamplePhrase)(nil),  // 11: mavera.v1.BrandVoiceExamplePhrase
+	(*BrandVoiceVocabulary)(nil),     // 12: mavera.v1.BrandVoiceVocabulary
+	(*BrandVoiceTone)(nil),           // 13: mavera.v1.BrandVoiceTone
+	(*BrandVoiceWritingStyle)(nil),   // 14: mavera.v1.BrandVoiceWritingStyle
+	(*BrandVoiceSources)(nil),        // 15: mavera.v1.BrandVoiceSources
+	(*BrandVoiceUrlSource)(nil),      // 16: mavera.v1.BrandVoiceUrlSource
+	(*BrandVoiceDocumentSource)(nil), // 17: mavera.v1.BrandVoiceDocumentSource
+	(*structpb.Struct)(nil),          // 18: google.protobuf.Struct
+	(*fieldmaskpb.FieldMask)(nil),    // 19: google.protobuf.FieldMask
+	(*timestamppb.Timestamp)(nil),    // 20: google.protobuf.Timestamp
+	(*DeletedResource)(nil),          // 21: mavera.v1.DeletedResource
 }
 var file_mavera_v1_brand_voices_proto_depIdxs = []int32{
 	0,  // 0: mavera.v1.ListBrandVoicesRequest.status:type_name -> mavera.v1.BrandVoiceStatus
-	7,  // 1: mavera.v1.ListBrandVoicesResponse.data:type_name -> mavera.v1.BrandVoice
-	17, // 2: mavera.v1.ListBrandVoicesResponse.additional_fields:type_name -> google.protobuf.Struct
-	8,  // 3: mavera.v1.CreateBrandVoiceRequest.urls:type_name -> mavera.v1.BrandVoiceUrlInput
-	9,  // 4: mavera.v1.CreateBrandVoiceRequest.documents:type_name -> mavera.v1.BrandVoiceDocumentInput
-	10, // 5: mavera.v1.CreateBrandVoiceRequest.example_phrases:type_name -> mavera.v1.BrandVoiceExamplePhrase
-	11, // 6: mavera.v1.CreateBrandVoiceRequest.vocabulary:type_name -> mavera.v1.BrandVoiceVocabulary
-	12, // 7: mavera.v1.CreateBrandVoiceRequest.tone:type_name -> mavera.v1.BrandVoiceTone
-	17, // 8: mavera.v1.CreateBrandVoiceRequest.additional_fields:type_name -> google.protobuf.Struct
-	12, // 9: mavera.v1.UpdateBrandVoiceRequest.tone:type_name -> mavera.v1.BrandVoiceTone
-	13, // 10: mavera.v1.UpdateBrandVoiceRequest.writing_style:type_name -> mavera.v1.BrandVoiceWritingStyle
-	11, // 11: mavera.v1.UpdateBrandVoiceRequest.vocabulary:type_name -> mavera.v1.BrandVoiceVocabulary
-	10, // 12: mavera.v1.UpdateBrandVoiceRequest.example_phrases:type_name -> mavera.v1.BrandVoiceExamplePhrase
-	18, // 13: mavera.v1.UpdateBrandVoiceRequest.update_mask:type_name -> google.protobuf.FieldMask
-	17, // 14: mavera.v1.UpdateBrandVoiceRequest.additional_fields:type_name -> google.protobuf.Struct
+	8,  // 1: mavera.v1.ListBrandVoicesResponse.data:type_name -> mavera.v1.BrandVoice
+	18, // 2: mavera.v1.ListBrandVoicesResponse.additional_fields:type_name -> google.protobuf.Struct
+	9,  // 3: mavera.v1.CreateBrandVoiceRequest.urls:type_name -> mavera.v1.BrandVoiceUrlInput
+	10, // 4: mavera.v1.CreateBrandVoiceRequest.documents:type_name -> mavera.v1.BrandVoiceDocumentInput
+	11, // 5: mavera.v1.CreateBrandVoiceRequest.example_phrases:type_name -> mavera.v1.BrandVoiceExamplePhrase
+	12, // 6: mavera.v1.CreateBrandVoiceRequest.vocabulary:type_name -> mavera.v1.BrandVoiceVocabulary
+	13, // 7: mavera.v1.CreateBrandVoiceRequest.tone:type_name -> mavera.v1.BrandVoiceTone
+	18, // 8: mavera.v1.CreateBrandVoiceRequest.additional_fields:type_name -> google.protobuf.Struct
+	13, // 9: mavera.v1.UpdateBrandVoiceRequest.tone:type_name -> mavera.v1.BrandVoiceTone
+	14, // 10: mavera.v1.UpdateBrandVoiceRequest.writing_style:type_name -> mavera.v1.BrandVoiceWritingStyle
+	12, // 11: mavera.v1.UpdateBrandVoiceRequest.vocabulary:type_name -> mavera.v1.BrandVoiceVocabulary
+	11, // 12: mavera.v1.UpdateBrandVoiceRequest.example_phrases:type_name -> mavera.v1.BrandVoiceExamplePhrase
+	19, // 13: mavera.v1.UpdateBrandVoiceRequest.update_mask:type_name -> google.protobuf.FieldMask
+	18, // 14: mavera.v1.UpdateBrandVoiceRequest.additional_fields:type_name -> google.protobuf.Struct
 	0,  // 15: mavera.v1.BrandVoice.status:type_name -> mavera.v1.BrandVoiceStatus
-	12, // 16: mavera.v1.BrandVoice.tone:type_name -> mavera.v1.BrandVoiceTone
-	13, // 17: mavera.v1.BrandVoice.writing_style:type_name -> mavera.v1.BrandVoiceWritingStyle
-	11, // 18: mavera.v1.BrandVoice.vocabulary:type_name -> mavera.v1.BrandVoiceVocabulary
-	10, // 19: mavera.v1.BrandVoice.example_phrases:type_name -> mavera.v1.BrandVoiceExamplePhrase
-	14, // 20: mavera.v1.BrandVoice.sources:type_name -> mavera.v1.BrandVoiceSources
-	19, // 21: mavera.v1.BrandVoice.created_at:type_name -> google.protobuf.Timestamp
-	19, // 22: mavera.v1.BrandVoice.updated_at:type_name -> google.protobuf.Timestamp
-	17, // 23: mavera.v1.BrandVoice.additional_fields:type_name -> google.protobuf.Struct
-	17, // 24: mavera.v1.BrandVoiceUrlInput.additional_fields:type_name -> google.protobuf.Struct
-	17, // 25: mavera.v1.BrandVoiceDocumentInput.additional_fields:type_name -> google.protobuf.Struct
-	17, // 26: mavera.v1.BrandVoiceExamplePhrase.additional_fields:type_name -> google.protobuf.Struct
-	17, // 27: mavera.v1.BrandVoiceVocabulary.additional_fields:type_name -> google.protobuf.Struct
-	17, // 28: mavera.v1.BrandVoiceTone.additional_fields:type_name -> google.protobuf.Struct
-	17, // 29: mavera.v1.BrandVoiceWritingStyle.additional_fields:type_name -> google.protobuf.Struct
-	15, // 30: mavera.v1.BrandVoiceSources.urls:type_name -> mavera.v1.BrandVoiceUrlSource
-	16, // 31: mavera.v1.BrandVoiceSources.documents:type_name -> mavera.v1.BrandVoiceDocumentSource
-	17, // 32: mavera.v1.BrandVoiceSources.additional_fields:type_name -> google.protobuf.Struct
-	17, // 33: mavera.v1.BrandVoiceUrlSource.additional_fields:type_name -> google.protobuf.Struct
-	17, // 34: mavera.v1.BrandVoiceDocumentSource.additional_fields:type_name -> google.protobuf.Struct
+	13, // 16: mavera.v1.BrandVoice.tone:type_name -> mavera.v1.BrandVoiceTone
+	14, // 17: mavera.v1.BrandVoice.writing_style:type_name -> mavera.v1.BrandVoiceWritingStyle
+	12, // 18: mavera.v1.BrandVoice.vocabulary:type_name -> mavera.v1.BrandVoiceVocabulary
+	11, // 19: mavera.v1.BrandVoice.example_phrases:type_name -> mavera.v1.BrandVoiceExamplePhrase
+	15, // 20: mavera.v1.BrandVoice.sources:type_name -> mavera.v1.BrandVoiceSources
+	20, // 21: mavera.v1.BrandVoice.created_at:type_name -> google.protobuf.Timestamp
+	20, // 22: mavera.v1.BrandVoice.updated_at:type_name -> google.protobuf.Timestamp
+	18, // 23: mavera.v1.BrandVoice.additional_fields:type_name -> google.protobuf.Struct
+	18, // 24: mavera.v1.BrandVoiceUrlInput.additional_fields:type_name -> google.protobuf.Struct
+	18, // 25: mavera.v1.BrandVoiceDocumentInput.additional_fields:type_name -> google.protobuf.Struct
+	18, // 26: mavera.v1.BrandVoiceExamplePhrase.additional_fields:type_name -> google.protobuf.Struct
+	18, // 27: mavera.v1.BrandVoiceVocabulary.additional_fields:type_name -> google.protobuf.Struct
+	18, // 28: mavera.v1.BrandVoiceTone.additional_fields:type_name -> google.protobuf.Struct
+	18, // 29: mavera.v1.BrandVoiceWritingStyle.additional_fields:type_name -> google.protobuf.Struct
+	16, // 30: mavera.v1.BrandVoiceSources.urls:type_name -> mavera.v1.BrandVoiceUrlSource
+	17, // 31: mavera.v1.BrandVoiceSources.documents:type_name -> mavera.v1.BrandVoiceDocumentSource
+	18, // 32: mavera.v1.BrandVoiceSources.additional_fields:type_name -> google.protobuf.Struct
+	18, // 33: mavera.v1.BrandVoiceUrlSource.additional_fields:type_name -> google.protobuf.Struct
+	18, // 34: mavera.v1.BrandVoiceDocumentSource.additional_fields:type_name -> google.protobuf.Struct
 	1,  // 35: mavera.v1.BrandVoicesService.ListBrandVoices:input_type -> mavera.v1.ListBrandVoicesRequest
 	3,  // 36: mavera.v1.BrandVoicesService.CreateBrandVoice:input_type -> mavera.v1.CreateBrandVoiceRequest
 	4,  // 37: mavera.v1.BrandVoicesService.GetBrandVoice:input_type -> mavera.v1.GetBrandVoiceRequest
-	5,  // 38: mavera.v1.BrandVoicesService.UpdateBrandVoice:input_type -> mavera.v1.UpdateBrandVoiceRequest
-	6,  // 39: mavera.v1.BrandVoicesService.DeleteBrandVoice:input_type -> mavera.v1.DeleteBrandVoiceRequest
-	2,  // 40: mavera.v1.BrandVoicesService.ListBrandVoices:output_type -> mavera.v1.ListBrandVoicesResponse
-	7,  // 41: mavera.v1.BrandVoicesService.CreateBrandVoice:output_type -> mavera.v1.BrandVoice
-	7,  // 42: mavera.v1.BrandVoicesService.GetBrandVoice:output_type -> mavera.v1.BrandVoice
-	7,  // 43: mavera.v1.BrandVoicesService.UpdateBrandVoice:output_type -> mavera.v1.BrandVoice
-	20, // 44: mavera.v1.BrandVoicesService.DeleteBrandVoice:output_type -> mavera.v1.DeletedResource
-	40, // [40:45] is the sub-list for method output_type
-	35, // [35:40] is the sub-list for method input_type
+	5,  // 38: mavera.v1.BrandVoicesService.WatchBrandVoice:input_type -> mavera.v1.WatchBrandVoiceRequest
+	6,  // 39: mavera.v1.BrandVoicesService.UpdateBrandVoice:input_type -> mavera.v1.UpdateBrandVoiceRequest
+	7,  // 40: mavera.v1.BrandVoicesService.DeleteBrandVoice:input_type -> mavera.v1.DeleteBrandVoiceRequest
+	2,  // 41: mavera.v1.BrandVoicesService.ListBrandVoices:output_type -> mavera.v1.ListBrandVoicesResponse
+	8,  // 42: mavera.v1.BrandVoicesService.CreateBrandVoice:output_type -> mavera.v1.BrandVoice
+	8,  // 43: mavera.v1.BrandVoicesService.GetBrandVoice:output_type -> mavera.v1.BrandVoice
+	8,  // 44: mavera.v1.BrandVoicesService.WatchBrandVoice:output_type -> mavera.v1.BrandVoice
+	8,  // 45: mavera.v1.BrandVoicesService.UpdateBrandVoice:output_type -> mavera.v1.BrandVoice
+	21, // 46: mavera.v1.BrandVoicesService.DeleteBrandVoice:output_type -> mavera.v1.DeletedResource
+	41, // [41:47] is the sub-list for method output_type
+	35, // [35:41] is the sub-list for method input_type
 	35, // [35:35] is the sub-list for extension type_name
 	35, // [35:35] is the sub-list for extension extendee
 	0,  // [0:35] is the sub-list for field type_name
@@ -1717,21 +1770,21 @@ func file_mavera_v1_brand_voices_proto_init() {
 	file_mavera_v1_brand_voices_proto_msgTypes[0].OneofWrappers = []any{}
 	file_mavera_v1_brand_voices_proto_msgTypes[1].OneofWrappers = []any{}
 	file_mavera_v1_brand_voices_proto_msgTypes[2].OneofWrappers = []any{}
-	file_mavera_v1_brand_voices_proto_msgTypes[4].OneofWrappers = []any{}
-	file_mavera_v1_brand_voices_proto_msgTypes[6].OneofWrappers = []any{}
+	file_mavera_v1_brand_voices_proto_msgTypes[5].OneofWrappers = []any{}
 	file_mavera_v1_brand_voices_proto_msgTypes[7].OneofWrappers = []any{}
 	file_mavera_v1_brand_voices_proto_msgTypes[8].OneofWrappers = []any{}
 	file_mavera_v1_brand_voices_proto_msgTypes[9].OneofWrappers = []any{}
-	file_mavera_v1_brand_voices_proto_msgTypes[12].OneofWrappers = []any{}
-	file_mavera_v1_brand_voices_proto_msgTypes[14].OneofWrappers = []any{}
+	file_mavera_v1_brand_voices_proto_msgTypes[10].OneofWrappers = []any{}
+	file_mavera_v1_brand_voices_proto_msgTypes[13].OneofWrappers = []any{}
 	file_mavera_v1_brand_voices_proto_msgTypes[15].OneofWrappers = []any{}
+	file_mavera_v1_brand_voices_proto_msgTypes[16].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mavera_v1_brand_voices_proto_rawDesc), len(file_mavera_v1_brand_voices_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   16,
+			NumMessages:   17,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

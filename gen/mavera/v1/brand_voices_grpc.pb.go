@@ -22,6 +22,7 @@ const (
 	BrandVoicesService_ListBrandVoices_FullMethodName  = "/mavera.v1.BrandVoicesService/ListBrandVoices"
 	BrandVoicesService_CreateBrandVoice_FullMethodName = "/mavera.v1.BrandVoicesService/CreateBrandVoice"
 	BrandVoicesService_GetBrandVoice_FullMethodName    = "/mavera.v1.BrandVoicesService/GetBrandVoice"
+	BrandVoicesService_WatchBrandVoice_FullMethodName  = "/mavera.v1.BrandVoicesService/WatchBrandVoice"
 	BrandVoicesService_UpdateBrandVoice_FullMethodName = "/mavera.v1.BrandVoicesService/UpdateBrandVoice"
 	BrandVoicesService_DeleteBrandVoice_FullMethodName = "/mavera.v1.BrandVoicesService/DeleteBrandVoice"
 )
@@ -31,7 +32,8 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // BrandVoicesService learns brand voices from pages and documents. Creation
-// starts a job: poll GetBrandVoice until its status is completed or failed.
+// starts a job: follow it with WatchBrandVoice until its status is completed or
+// failed.
 type BrandVoicesServiceClient interface {
 	// List brand voices as full objects.
 	//
@@ -55,6 +57,19 @@ type BrandVoicesServiceClient interface {
 	// GET /brand-voices/{id}. Documented
 	// (/api-reference/brand-voice/get-brand-voice). Credits: 0 (inferred).
 	GetBrandVoice(ctx context.Context, in *GetBrandVoiceRequest, opts ...grpc.CallOption) (*BrandVoice, error)
+	// Watch one brand voice: the object at once, then after every change, until
+	// its status is completed or failed.
+	//
+	// GET /brand-voices/{id}, asked every 5 s; less often where the polls of all
+	// jobs would exceed a tenth of the rate limit. Everyone who watches a brand
+	// voice shares its polls. A slow reader gets the latest object, not all of
+	// them. The stream ends OK at a final state, that of a failed job too: its
+	// last object has the error. It ends with a status where asking again is
+	// useless: NOT_FOUND where there is no such brand voice, or no longer,
+	// UNAUTHENTICATED where the key is refused. Outages and rate limits do not
+	// end it. It has no time limit but the caller's deadline. Credits: 0
+	// (inferred).
+	WatchBrandVoice(ctx context.Context, in *WatchBrandVoiceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BrandVoice], error)
 	// Edit label, usage context and generated guidelines.
 	//
 	// PATCH /brand-voices/{id}. Documented
@@ -109,6 +124,25 @@ func (c *brandVoicesServiceClient) GetBrandVoice(ctx context.Context, in *GetBra
 	return out, nil
 }
 
+func (c *brandVoicesServiceClient) WatchBrandVoice(ctx context.Context, in *WatchBrandVoiceRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[BrandVoice], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &BrandVoicesService_ServiceDesc.Streams[0], BrandVoicesService_WatchBrandVoice_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchBrandVoiceRequest, BrandVoice]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BrandVoicesService_WatchBrandVoiceClient = grpc.ServerStreamingClient[BrandVoice]
+
 func (c *brandVoicesServiceClient) UpdateBrandVoice(ctx context.Context, in *UpdateBrandVoiceRequest, opts ...grpc.CallOption) (*BrandVoice, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(BrandVoice)
@@ -134,7 +168,8 @@ func (c *brandVoicesServiceClient) DeleteBrandVoice(ctx context.Context, in *Del
 // for forward compatibility.
 //
 // BrandVoicesService learns brand voices from pages and documents. Creation
-// starts a job: poll GetBrandVoice until its status is completed or failed.
+// starts a job: follow it with WatchBrandVoice until its status is completed or
+// failed.
 type BrandVoicesServiceServer interface {
 	// List brand voices as full objects.
 	//
@@ -158,6 +193,19 @@ type BrandVoicesServiceServer interface {
 	// GET /brand-voices/{id}. Documented
 	// (/api-reference/brand-voice/get-brand-voice). Credits: 0 (inferred).
 	GetBrandVoice(context.Context, *GetBrandVoiceRequest) (*BrandVoice, error)
+	// Watch one brand voice: the object at once, then after every change, until
+	// its status is completed or failed.
+	//
+	// GET /brand-voices/{id}, asked every 5 s; less often where the polls of all
+	// jobs would exceed a tenth of the rate limit. Everyone who watches a brand
+	// voice shares its polls. A slow reader gets the latest object, not all of
+	// them. The stream ends OK at a final state, that of a failed job too: its
+	// last object has the error. It ends with a status where asking again is
+	// useless: NOT_FOUND where there is no such brand voice, or no longer,
+	// UNAUTHENTICATED where the key is refused. Outages and rate limits do not
+	// end it. It has no time limit but the caller's deadline. Credits: 0
+	// (inferred).
+	WatchBrandVoice(*WatchBrandVoiceRequest, grpc.ServerStreamingServer[BrandVoice]) error
 	// Edit label, usage context and generated guidelines.
 	//
 	// PATCH /brand-voices/{id}. Documented
@@ -190,6 +238,9 @@ func (UnimplementedBrandVoicesServiceServer) CreateBrandVoice(context.Context, *
 }
 func (UnimplementedBrandVoicesServiceServer) GetBrandVoice(context.Context, *GetBrandVoiceRequest) (*BrandVoice, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetBrandVoice not implemented")
+}
+func (UnimplementedBrandVoicesServiceServer) WatchBrandVoice(*WatchBrandVoiceRequest, grpc.ServerStreamingServer[BrandVoice]) error {
+	return status.Error(codes.Unimplemented, "method WatchBrandVoice not implemented")
 }
 func (UnimplementedBrandVoicesServiceServer) UpdateBrandVoice(context.Context, *UpdateBrandVoiceRequest) (*BrandVoice, error) {
 	return nil, status.Error(codes.Unimplemented, "method UpdateBrandVoice not implemented")
@@ -272,6 +323,17 @@ func _BrandVoicesService_GetBrandVoice_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _BrandVoicesService_WatchBrandVoice_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchBrandVoiceRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(BrandVoicesServiceServer).WatchBrandVoice(m, &grpc.GenericServerStream[WatchBrandVoiceRequest, BrandVoice]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type BrandVoicesService_WatchBrandVoiceServer = grpc.ServerStreamingServer[BrandVoice]
+
 func _BrandVoicesService_UpdateBrandVoice_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(UpdateBrandVoiceRequest)
 	if err := dec(in); err != nil {
@@ -336,6 +398,12 @@ var BrandVoicesService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _BrandVoicesService_DeleteBrandVoice_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchBrandVoice",
+			Handler:       _BrandVoicesService_WatchBrandVoice_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "mavera/v1/brand_voices.proto",
 }

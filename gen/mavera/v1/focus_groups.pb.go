@@ -364,6 +364,52 @@ func (x *GetFocusGroupRequest) GetId() string {
 	return ""
 }
 
+// WatchFocusGroupRequest is the request of WatchFocusGroup.
+type WatchFocusGroupRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the focus group. Required. Inferred.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchFocusGroupRequest) Reset() {
+	*x = WatchFocusGroupRequest{}
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchFocusGroupRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchFocusGroupRequest) ProtoMessage() {}
+
+func (x *WatchFocusGroupRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchFocusGroupRequest.ProtoReflect.Descriptor instead.
+func (*WatchFocusGroupRequest) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchFocusGroupRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // FocusGroup is a synthetic focus group and the state of its job. Rows of the
 // list may lack results. Inferred.
 type FocusGroup struct {
@@ -420,7 +466,7 @@ type FocusGroup struct {
 
 func (x *FocusGroup) Reset() {
 	*x = FocusGroup{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[4]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -432,7 +478,7 @@ func (x *FocusGroup) String() string {
 func (*FocusGroup) ProtoMessage() {}
 
 func (x *FocusGroup) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[4]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -445,7 +491,7 @@ func (x *FocusGroup) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroup.ProtoReflect.Descriptor instead.
 func (*FocusGroup) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{4}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *FocusGroup) GetId() string {
@@ -632,7 +678,7 @@ type FocusGroupQuestion struct {
 
 func (x *FocusGroupQuestion) Reset() {
 	*x = FocusGroupQuestion{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[5]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -644,7 +690,7 @@ func (x *FocusGroupQuestion) String() string {
 func (*FocusGroupQuestion) ProtoMessage() {}
 
 func (x *FocusGroupQuestion) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[5]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -657,7 +703,7 @@ func (x *FocusGroupQuestion) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupQuestion.ProtoReflect.Descriptor instead.
 func (*FocusGroupQuestion) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{5}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *FocusGroupQuestion) GetId() string {
@@ -761,7 +807,7 @@ type FocusGroupProgress struct {
 
 func (x *FocusGroupProgress) Reset() {
 	*x = FocusGroupProgress{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[6]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -773,7 +819,7 @@ func (x *FocusGroupProgress) String() string {
 func (*FocusGroupProgress) ProtoMessage() {}
 
 func (x *FocusGroupProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[6]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -786,7 +832,7 @@ func (x *FocusGroupProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupProgress.ProtoReflect.Descriptor instead.
 func (*FocusGroupProgress) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{6}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *FocusGroupProgress) GetTotalRespondents() int32 {
@@ -842,7 +888,7 @@ type FocusGroupQuestionResult struct {
 
 func (x *FocusGroupQuestionResult) Reset() {
 	*x = FocusGroupQuestionResult{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[7]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -854,7 +900,7 @@ func (x *FocusGroupQuestionResult) String() string {
 func (*FocusGroupQuestionResult) ProtoMessage() {}
 
 func (x *FocusGroupQuestionResult) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[7]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -867,7 +913,7 @@ func (x *FocusGroupQuestionResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupQuestionResult.ProtoReflect.Descriptor instead.
 func (*FocusGroupQuestionResult) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{7}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *FocusGroupQuestionResult) GetQuestionId() string {
@@ -944,7 +990,7 @@ type FocusGroupOption struct {
 
 func (x *FocusGroupOption) Reset() {
 	*x = FocusGroupOption{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[8]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -956,7 +1002,7 @@ func (x *FocusGroupOption) String() string {
 func (*FocusGroupOption) ProtoMessage() {}
 
 func (x *FocusGroupOption) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[8]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -969,7 +1015,7 @@ func (x *FocusGroupOption) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupOption.ProtoReflect.Descriptor instead.
 func (*FocusGroupOption) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{8}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *FocusGroupOption) GetId() string {
@@ -1021,7 +1067,7 @@ type FocusGroupScale struct {
 
 func (x *FocusGroupScale) Reset() {
 	*x = FocusGroupScale{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[9]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1033,7 +1079,7 @@ func (x *FocusGroupScale) String() string {
 func (*FocusGroupScale) ProtoMessage() {}
 
 func (x *FocusGroupScale) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[9]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1046,7 +1092,7 @@ func (x *FocusGroupScale) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupScale.ProtoReflect.Descriptor instead.
 func (*FocusGroupScale) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{9}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *FocusGroupScale) GetMin() float64 {
@@ -1106,7 +1152,7 @@ type FocusGroupQuestionPair struct {
 
 func (x *FocusGroupQuestionPair) Reset() {
 	*x = FocusGroupQuestionPair{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[10]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1118,7 +1164,7 @@ func (x *FocusGroupQuestionPair) String() string {
 func (*FocusGroupQuestionPair) ProtoMessage() {}
 
 func (x *FocusGroupQuestionPair) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[10]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1131,7 +1177,7 @@ func (x *FocusGroupQuestionPair) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupQuestionPair.ProtoReflect.Descriptor instead.
 func (*FocusGroupQuestionPair) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{10}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *FocusGroupQuestionPair) GetLeft() string {
@@ -1171,7 +1217,7 @@ type FocusGroupQuestionAttribute struct {
 
 func (x *FocusGroupQuestionAttribute) Reset() {
 	*x = FocusGroupQuestionAttribute{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[11]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1183,7 +1229,7 @@ func (x *FocusGroupQuestionAttribute) String() string {
 func (*FocusGroupQuestionAttribute) ProtoMessage() {}
 
 func (x *FocusGroupQuestionAttribute) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[11]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1196,7 +1242,7 @@ func (x *FocusGroupQuestionAttribute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupQuestionAttribute.ProtoReflect.Descriptor instead.
 func (*FocusGroupQuestionAttribute) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{11}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *FocusGroupQuestionAttribute) GetName() string {
@@ -1264,7 +1310,7 @@ type FocusGroupAggregate struct {
 
 func (x *FocusGroupAggregate) Reset() {
 	*x = FocusGroupAggregate{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[12]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1276,7 +1322,7 @@ func (x *FocusGroupAggregate) String() string {
 func (*FocusGroupAggregate) ProtoMessage() {}
 
 func (x *FocusGroupAggregate) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[12]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1289,7 +1335,7 @@ func (x *FocusGroupAggregate) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupAggregate.ProtoReflect.Descriptor instead.
 func (*FocusGroupAggregate) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{12}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *FocusGroupAggregate) GetNpsScore() float64 {
@@ -1435,7 +1481,7 @@ type FocusGroupRespondentAnswer struct {
 
 func (x *FocusGroupRespondentAnswer) Reset() {
 	*x = FocusGroupRespondentAnswer{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[13]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1447,7 +1493,7 @@ func (x *FocusGroupRespondentAnswer) String() string {
 func (*FocusGroupRespondentAnswer) ProtoMessage() {}
 
 func (x *FocusGroupRespondentAnswer) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[13]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1460,7 +1506,7 @@ func (x *FocusGroupRespondentAnswer) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupRespondentAnswer.ProtoReflect.Descriptor instead.
 func (*FocusGroupRespondentAnswer) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{13}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *FocusGroupRespondentAnswer) GetRespondentId() string {
@@ -1529,7 +1575,7 @@ type FocusGroupRankedItem struct {
 
 func (x *FocusGroupRankedItem) Reset() {
 	*x = FocusGroupRankedItem{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[14]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1541,7 +1587,7 @@ func (x *FocusGroupRankedItem) String() string {
 func (*FocusGroupRankedItem) ProtoMessage() {}
 
 func (x *FocusGroupRankedItem) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[14]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1554,7 +1600,7 @@ func (x *FocusGroupRankedItem) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupRankedItem.ProtoReflect.Descriptor instead.
 func (*FocusGroupRankedItem) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{14}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *FocusGroupRankedItem) GetItem() string {
@@ -1605,7 +1651,7 @@ type FocusGroupTheme struct {
 
 func (x *FocusGroupTheme) Reset() {
 	*x = FocusGroupTheme{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[15]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1617,7 +1663,7 @@ func (x *FocusGroupTheme) String() string {
 func (*FocusGroupTheme) ProtoMessage() {}
 
 func (x *FocusGroupTheme) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[15]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1630,7 +1676,7 @@ func (x *FocusGroupTheme) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupTheme.ProtoReflect.Descriptor instead.
 func (*FocusGroupTheme) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{15}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *FocusGroupTheme) GetTheme() string {
@@ -1685,7 +1731,7 @@ type FocusGroupStimulus struct {
 
 func (x *FocusGroupStimulus) Reset() {
 	*x = FocusGroupStimulus{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[16]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1697,7 +1743,7 @@ func (x *FocusGroupStimulus) String() string {
 func (*FocusGroupStimulus) ProtoMessage() {}
 
 func (x *FocusGroupStimulus) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[16]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1710,7 +1756,7 @@ func (x *FocusGroupStimulus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupStimulus.ProtoReflect.Descriptor instead.
 func (*FocusGroupStimulus) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{16}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *FocusGroupStimulus) GetForm() isFocusGroupStimulus_Form {
@@ -1772,7 +1818,7 @@ type FocusGroupError struct {
 
 func (x *FocusGroupError) Reset() {
 	*x = FocusGroupError{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[17]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1784,7 +1830,7 @@ func (x *FocusGroupError) String() string {
 func (*FocusGroupError) ProtoMessage() {}
 
 func (x *FocusGroupError) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[17]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1797,7 +1843,7 @@ func (x *FocusGroupError) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupError.ProtoReflect.Descriptor instead.
 func (*FocusGroupError) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{17}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *FocusGroupError) GetForm() isFocusGroupError_Form {
@@ -1866,7 +1912,7 @@ type FocusGroupStimulusObject struct {
 
 func (x *FocusGroupStimulusObject) Reset() {
 	*x = FocusGroupStimulusObject{}
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[18]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1878,7 +1924,7 @@ func (x *FocusGroupStimulusObject) String() string {
 func (*FocusGroupStimulusObject) ProtoMessage() {}
 
 func (x *FocusGroupStimulusObject) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_focus_groups_proto_msgTypes[18]
+	mi := &file_mavera_v1_focus_groups_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1891,7 +1937,7 @@ func (x *FocusGroupStimulusObject) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FocusGroupStimulusObject.ProtoReflect.Descriptor instead.
 func (*FocusGroupStimulusObject) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{18}
+	return file_mavera_v1_focus_groups_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *FocusGroupStimulusObject) GetType() string {
@@ -1982,6 +2028,8 @@ const file_mavera_v1_focus_groups_proto_rawDesc = "" +
 	"\f_descriptionB\x0e\n" +
 	"\f_sample_size\".\n" +
 	"\x14GetFocusGroupRequest\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\"0\n" +
+	"\x16WatchFocusGroupRequest\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\"\xd1\b\n" +
 	"\n" +
 	"FocusGroup\x12\x13\n" +
@@ -2201,14 +2249,16 @@ const file_mavera_v1_focus_groups_proto_rawDesc = "" +
 	"\b_contentB\x06\n" +
 	"\x04_urlB\n" +
 	"\n" +
-	"\b_file_id2\xb4\x03\n" +
+	"\b_file_id2\xb9\x04\n" +
 	"\x12FocusGroupsService\x12\x92\x01\n" +
 	"\x0fListFocusGroups\x12!.mavera.v1.ListFocusGroupsRequest\x1a\".mavera.v1.ListFocusGroupsResponse\"8\x82\x80\x19\x1c\n" +
 	"\ffocus_groups\x12\x02\b<\x1a\x02\bx*\x04\b\x01\x10d\x82\xd3\xe4\x93\x02\x0f\x12\r/focus-groups\x90\x02\x01\x12\x85\x01\n" +
 	"\x10CreateFocusGroup\x12\".mavera.v1.CreateFocusGroupRequest\x1a\x15.mavera.v1.FocusGroup\"6\x82\x80\x19\x1a\n" +
 	"\ffocus_groups\x12\x02\b<\x1a\x02\bx \x010\x01\x82\xd3\xe4\x93\x02\x12:\x01*\"\r/focus-groups\x12\x80\x01\n" +
 	"\rGetFocusGroup\x12\x1f.mavera.v1.GetFocusGroupRequest\x1a\x15.mavera.v1.FocusGroup\"7\x82\x80\x19\x16\n" +
-	"\ffocus_groups\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x14\x12\x12/focus-groups/{id}\x90\x02\x01BAZ?github.com/mavera-gateway/mavera-gateway/gen/mavera/v1;maverav1b\x06proto3"
+	"\ffocus_groups\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x14\x12\x12/focus-groups/{id}\x90\x02\x01\x12\x82\x01\n" +
+	"\x0fWatchFocusGroup\x12!.mavera.v1.WatchFocusGroupRequest\x1a\x15.mavera.v1.FocusGroup\"3\x82\x80\x19\x12\n" +
+	"\ffocus_groups\x12\x02\b<\x82\xd3\xe4\x93\x02\x14\x12\x12/focus-groups/{id}\x90\x02\x010\x01BAZ?github.com/mavera-gateway/mavera-gateway/gen/mavera/v1;maverav1b\x06proto3"
 
 var (
 	file_mavera_v1_focus_groups_proto_rawDescOnce sync.Once
@@ -2222,93 +2272,96 @@ func file_mavera_v1_focus_groups_proto_rawDescGZIP() []byte {
 	return file_mavera_v1_focus_groups_proto_rawDescData
 }
 
-var file_mavera_v1_focus_groups_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_mavera_v1_focus_groups_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_mavera_v1_focus_groups_proto_goTypes = []any{
 	(*ListFocusGroupsRequest)(nil),      // 0: mavera.v1.ListFocusGroupsRequest
 	(*ListFocusGroupsResponse)(nil),     // 1: mavera.v1.ListFocusGroupsResponse
 	(*CreateFocusGroupRequest)(nil),     // 2: mavera.v1.CreateFocusGroupRequest
 	(*GetFocusGroupRequest)(nil),        // 3: mavera.v1.GetFocusGroupRequest
-	(*FocusGroup)(nil),                  // 4: mavera.v1.FocusGroup
-	(*FocusGroupQuestion)(nil),          // 5: mavera.v1.FocusGroupQuestion
-	(*FocusGroupProgress)(nil),          // 6: mavera.v1.FocusGroupProgress
-	(*FocusGroupQuestionResult)(nil),    // 7: mavera.v1.FocusGroupQuestionResult
-	(*FocusGroupOption)(nil),            // 8: mavera.v1.FocusGroupOption
-	(*FocusGroupScale)(nil),             // 9: mavera.v1.FocusGroupScale
-	(*FocusGroupQuestionPair)(nil),      // 10: mavera.v1.FocusGroupQuestionPair
-	(*FocusGroupQuestionAttribute)(nil), // 11: mavera.v1.FocusGroupQuestionAttribute
-	(*FocusGroupAggregate)(nil),         // 12: mavera.v1.FocusGroupAggregate
-	(*FocusGroupRespondentAnswer)(nil),  // 13: mavera.v1.FocusGroupRespondentAnswer
-	(*FocusGroupRankedItem)(nil),        // 14: mavera.v1.FocusGroupRankedItem
-	(*FocusGroupTheme)(nil),             // 15: mavera.v1.FocusGroupTheme
-	(*FocusGroupStimulus)(nil),          // 16: mavera.v1.FocusGroupStimulus
-	(*FocusGroupError)(nil),             // 17: mavera.v1.FocusGroupError
-	(*FocusGroupStimulusObject)(nil),    // 18: mavera.v1.FocusGroupStimulusObject
-	nil,                                 // 19: mavera.v1.FocusGroupAggregate.DistributionEntry
-	nil,                                 // 20: mavera.v1.FocusGroupAggregate.PercentagesEntry
-	nil,                                 // 21: mavera.v1.FocusGroupAggregate.ItemsEntry
-	nil,                                 // 22: mavera.v1.FocusGroupAggregate.UtilitiesEntry
-	(*structpb.Struct)(nil),             // 23: google.protobuf.Struct
-	(*PersonaRef)(nil),                  // 24: mavera.v1.PersonaRef
-	(*Usage)(nil),                       // 25: mavera.v1.Usage
-	(*timestamppb.Timestamp)(nil),       // 26: google.protobuf.Timestamp
-	(*structpb.Value)(nil),              // 27: google.protobuf.Value
+	(*WatchFocusGroupRequest)(nil),      // 4: mavera.v1.WatchFocusGroupRequest
+	(*FocusGroup)(nil),                  // 5: mavera.v1.FocusGroup
+	(*FocusGroupQuestion)(nil),          // 6: mavera.v1.FocusGroupQuestion
+	(*FocusGroupProgress)(nil),          // 7: mavera.v1.FocusGroupProgress
+	(*FocusGroupQuestionResult)(nil),    // 8: mavera.v1.FocusGroupQuestionResult
+	(*FocusGroupOption)(nil),            // 9: mavera.v1.FocusGroupOption
+	(*FocusGroupScale)(nil),             // 10: mavera.v1.FocusGroupScale
+	(*FocusGroupQuestionPair)(nil),      // 11: mavera.v1.FocusGroupQuestionPair
+	(*FocusGroupQuestionAttribute)(nil), // 12: mavera.v1.FocusGroupQuestionAttribute
+	(*FocusGroupAggregate)(nil),         // 13: mavera.v1.FocusGroupAggregate
+	(*FocusGroupRespondentAnswer)(nil),  // 14: mavera.v1.FocusGroupRespondentAnswer
+	(*FocusGroupRankedItem)(nil),        // 15: mavera.v1.FocusGroupRankedItem
+	(*FocusGroupTheme)(nil),             // 16: mavera.v1.FocusGroupTheme
+	(*FocusGroupStimulus)(nil),          // 17: mavera.v1.FocusGroupStimulus
+	(*FocusGroupError)(nil),             // 18: mavera.v1.FocusGroupError
+	(*FocusGroupStimulusObject)(nil),    // 19: mavera.v1.FocusGroupStimulusObject
+	nil,                                 // 20: mavera.v1.FocusGroupAggregate.DistributionEntry
+	nil,                                 // 21: mavera.v1.FocusGroupAggregate.PercentagesEntry
+	nil,                                 // 22: mavera.v1.FocusGroupAggregate.ItemsEntry
+	nil,                                 // 23: mavera.v1.FocusGroupAggregate.UtilitiesEntry
+	(*structpb.Struct)(nil),             // 24: google.protobuf.Struct
+	(*PersonaRef)(nil),                  // 25: mavera.v1.PersonaRef
+	(*Usage)(nil),                       // 26: mavera.v1.Usage
+	(*timestamppb.Timestamp)(nil),       // 27: google.protobuf.Timestamp
+	(*structpb.Value)(nil),              // 28: google.protobuf.Value
 }
 var file_mavera_v1_focus_groups_proto_depIdxs = []int32{
-	4,  // 0: mavera.v1.ListFocusGroupsResponse.data:type_name -> mavera.v1.FocusGroup
-	23, // 1: mavera.v1.ListFocusGroupsResponse.additional_fields:type_name -> google.protobuf.Struct
-	5,  // 2: mavera.v1.CreateFocusGroupRequest.questions:type_name -> mavera.v1.FocusGroupQuestion
-	16, // 3: mavera.v1.CreateFocusGroupRequest.stimulus:type_name -> mavera.v1.FocusGroupStimulus
-	23, // 4: mavera.v1.CreateFocusGroupRequest.metadata:type_name -> google.protobuf.Struct
-	23, // 5: mavera.v1.CreateFocusGroupRequest.additional_fields:type_name -> google.protobuf.Struct
-	24, // 6: mavera.v1.FocusGroup.personas:type_name -> mavera.v1.PersonaRef
-	5,  // 7: mavera.v1.FocusGroup.questions:type_name -> mavera.v1.FocusGroupQuestion
-	16, // 8: mavera.v1.FocusGroup.stimulus:type_name -> mavera.v1.FocusGroupStimulus
-	6,  // 9: mavera.v1.FocusGroup.progress:type_name -> mavera.v1.FocusGroupProgress
-	7,  // 10: mavera.v1.FocusGroup.results:type_name -> mavera.v1.FocusGroupQuestionResult
-	17, // 11: mavera.v1.FocusGroup.error:type_name -> mavera.v1.FocusGroupError
-	25, // 12: mavera.v1.FocusGroup.usage:type_name -> mavera.v1.Usage
-	26, // 13: mavera.v1.FocusGroup.created_at:type_name -> google.protobuf.Timestamp
-	26, // 14: mavera.v1.FocusGroup.updated_at:type_name -> google.protobuf.Timestamp
-	26, // 15: mavera.v1.FocusGroup.completed_at:type_name -> google.protobuf.Timestamp
-	23, // 16: mavera.v1.FocusGroup.additional_fields:type_name -> google.protobuf.Struct
-	8,  // 17: mavera.v1.FocusGroupQuestion.options:type_name -> mavera.v1.FocusGroupOption
-	9,  // 18: mavera.v1.FocusGroupQuestion.scale:type_name -> mavera.v1.FocusGroupScale
-	10, // 19: mavera.v1.FocusGroupQuestion.pairs:type_name -> mavera.v1.FocusGroupQuestionPair
-	11, // 20: mavera.v1.FocusGroupQuestion.attributes:type_name -> mavera.v1.FocusGroupQuestionAttribute
-	23, // 21: mavera.v1.FocusGroupQuestion.additional_fields:type_name -> google.protobuf.Struct
-	23, // 22: mavera.v1.FocusGroupProgress.additional_fields:type_name -> google.protobuf.Struct
-	12, // 23: mavera.v1.FocusGroupQuestionResult.aggregate:type_name -> mavera.v1.FocusGroupAggregate
-	13, // 24: mavera.v1.FocusGroupQuestionResult.respondents:type_name -> mavera.v1.FocusGroupRespondentAnswer
-	23, // 25: mavera.v1.FocusGroupQuestionResult.additional_fields:type_name -> google.protobuf.Struct
-	27, // 26: mavera.v1.FocusGroupOption.value:type_name -> google.protobuf.Value
-	23, // 27: mavera.v1.FocusGroupOption.additional_fields:type_name -> google.protobuf.Struct
-	23, // 28: mavera.v1.FocusGroupScale.additional_fields:type_name -> google.protobuf.Struct
-	23, // 29: mavera.v1.FocusGroupQuestionPair.additional_fields:type_name -> google.protobuf.Struct
-	23, // 30: mavera.v1.FocusGroupQuestionAttribute.additional_fields:type_name -> google.protobuf.Struct
-	19, // 31: mavera.v1.FocusGroupAggregate.distribution:type_name -> mavera.v1.FocusGroupAggregate.DistributionEntry
-	20, // 32: mavera.v1.FocusGroupAggregate.percentages:type_name -> mavera.v1.FocusGroupAggregate.PercentagesEntry
-	14, // 33: mavera.v1.FocusGroupAggregate.ranking:type_name -> mavera.v1.FocusGroupRankedItem
-	21, // 34: mavera.v1.FocusGroupAggregate.items:type_name -> mavera.v1.FocusGroupAggregate.ItemsEntry
-	22, // 35: mavera.v1.FocusGroupAggregate.utilities:type_name -> mavera.v1.FocusGroupAggregate.UtilitiesEntry
-	15, // 36: mavera.v1.FocusGroupAggregate.themes:type_name -> mavera.v1.FocusGroupTheme
-	23, // 37: mavera.v1.FocusGroupAggregate.additional_fields:type_name -> google.protobuf.Struct
-	24, // 38: mavera.v1.FocusGroupRespondentAnswer.persona:type_name -> mavera.v1.PersonaRef
-	27, // 39: mavera.v1.FocusGroupRespondentAnswer.answer:type_name -> google.protobuf.Value
-	23, // 40: mavera.v1.FocusGroupRespondentAnswer.additional_fields:type_name -> google.protobuf.Struct
-	23, // 41: mavera.v1.FocusGroupRankedItem.additional_fields:type_name -> google.protobuf.Struct
-	23, // 42: mavera.v1.FocusGroupTheme.additional_fields:type_name -> google.protobuf.Struct
-	18, // 43: mavera.v1.FocusGroupStimulus.object:type_name -> mavera.v1.FocusGroupStimulusObject
-	23, // 44: mavera.v1.FocusGroupError.object:type_name -> google.protobuf.Struct
-	23, // 45: mavera.v1.FocusGroupStimulusObject.additional_fields:type_name -> google.protobuf.Struct
-	12, // 46: mavera.v1.FocusGroupAggregate.ItemsEntry.value:type_name -> mavera.v1.FocusGroupAggregate
+	5,  // 0: mavera.v1.ListFocusGroupsResponse.data:type_name -> mavera.v1.FocusGroup
+	24, // 1: mavera.v1.ListFocusGroupsResponse.additional_fields:type_name -> google.protobuf.Struct
+	6,  // 2: mavera.v1.CreateFocusGroupRequest.questions:type_name -> mavera.v1.FocusGroupQuestion
+	17, // 3: mavera.v1.CreateFocusGroupRequest.stimulus:type_name -> mavera.v1.FocusGroupStimulus
+	24, // 4: mavera.v1.CreateFocusGroupRequest.metadata:type_name -> google.protobuf.Struct
+	24, // 5: mavera.v1.CreateFocusGroupRequest.additional_fields:type_name -> google.protobuf.Struct
+	25, // 6: mavera.v1.FocusGroup.personas:type_name -> mavera.v1.PersonaRef
+	6,  // 7: mavera.v1.FocusGroup.questions:type_name -> mavera.v1.FocusGroupQuestion
+	17, // 8: mavera.v1.FocusGroup.stimulus:type_name -> mavera.v1.FocusGroupStimulus
+	7,  // 9: mavera.v1.FocusGroup.progress:type_name -> mavera.v1.FocusGroupProgress
+	8,  // 10: mavera.v1.FocusGroup.results:type_name -> mavera.v1.FocusGroupQuestionResult
+	18, // 11: mavera.v1.FocusGroup.error:type_name -> mavera.v1.FocusGroupError
+	26, // 12: mavera.v1.FocusGroup.usage:type_name -> mavera.v1.Usage
+	27, // 13: mavera.v1.FocusGroup.created_at:type_name -> google.protobuf.Timestamp
+	27, // 14: mavera.v1.FocusGroup.updated_at:type_name -> google.protobuf.Timestamp
+	27, // 15: mavera.v1.FocusGroup.completed_at:type_name -> google.protobuf.Timestamp
+	24, // 16: mavera.v1.FocusGroup.additional_fields:type_name -> google.protobuf.Struct
+	9,  // 17: mavera.v1.FocusGroupQuestion.options:type_name -> mavera.v1.FocusGroupOption
+	10, // 18: mavera.v1.FocusGroupQuestion.scale:type_name -> mavera.v1.FocusGroupScale
+	11, // 19: mavera.v1.FocusGroupQuestion.pairs:type_name -> mavera.v1.FocusGroupQuestionPair
+	12, // 20: mavera.v1.FocusGroupQuestion.attributes:type_name -> mavera.v1.FocusGroupQuestionAttribute
+	24, // 21: mavera.v1.FocusGroupQuestion.additional_fields:type_name -> google.protobuf.Struct
+	24, // 22: mavera.v1.FocusGroupProgress.additional_fields:type_name -> google.protobuf.Struct
+	13, // 23: mavera.v1.FocusGroupQuestionResult.aggregate:type_name -> mavera.v1.FocusGroupAggregate
+	14, // 24: mavera.v1.FocusGroupQuestionResult.respondents:type_name -> mavera.v1.FocusGroupRespondentAnswer
+	24, // 25: mavera.v1.FocusGroupQuestionResult.additional_fields:type_name -> google.protobuf.Struct
+	28, // 26: mavera.v1.FocusGroupOption.value:type_name -> google.protobuf.Value
+	24, // 27: mavera.v1.FocusGroupOption.additional_fields:type_name -> google.protobuf.Struct
+	24, // 28: mavera.v1.FocusGroupScale.additional_fields:type_name -> google.protobuf.Struct
+	24, // 29: mavera.v1.FocusGroupQuestionPair.additional_fields:type_name -> google.protobuf.Struct
+	24, // 30: mavera.v1.FocusGroupQuestionAttribute.additional_fields:type_name -> google.protobuf.Struct
+	20, // 31: mavera.v1.FocusGroupAggregate.distribution:type_name -> mavera.v1.FocusGroupAggregate.DistributionEntry
+	21, // 32: mavera.v1.FocusGroupAggregate.percentages:type_name -> mavera.v1.FocusGroupAggregate.PercentagesEntry
+	15, // 33: mavera.v1.FocusGroupAggregate.ranking:type_name -> mavera.v1.FocusGroupRankedItem
+	22, // 34: mavera.v1.FocusGroupAggregate.items:type_name -> mavera.v1.FocusGroupAggregate.ItemsEntry
+	23, // 35: mavera.v1.FocusGroupAggregate.utilities:type_name -> mavera.v1.FocusGroupAggregate.UtilitiesEntry
+	16, // 36: mavera.v1.FocusGroupAggregate.themes:type_name -> mavera.v1.FocusGroupTheme
+	24, // 37: mavera.v1.FocusGroupAggregate.additional_fields:type_name -> google.protobuf.Struct
+	25, // 38: mavera.v1.FocusGroupRespondentAnswer.persona:type_name -> mavera.v1.PersonaRef
+	28, // 39: mavera.v1.FocusGroupRespondentAnswer.answer:type_name -> google.protobuf.Value
+	24, // 40: mavera.v1.FocusGroupRespondentAnswer.additional_fields:type_name -> google.protobuf.Struct
+	24, // 41: mavera.v1.FocusGroupRankedItem.additional_fields:type_name -> google.protobuf.Struct
+	24, // 42: mavera.v1.FocusGroupTheme.additional_fields:type_name -> google.protobuf.Struct
+	19, // 43: mavera.v1.FocusGroupStimulus.object:type_name -> mavera.v1.FocusGroupStimulusObject
+	24, // 44: mavera.v1.FocusGroupError.object:type_name -> google.protobuf.Struct
+	24, // 45: mavera.v1.FocusGroupStimulusObject.additional_fields:type_name -> google.protobuf.Struct
+	13, // 46: mavera.v1.FocusGroupAggregate.ItemsEntry.value:type_name -> mavera.v1.FocusGroupAggregate
 	0,  // 47: mavera.v1.FocusGroupsService.ListFocusGroups:input_type -> mavera.v1.ListFocusGroupsRequest
 	2,  // 48: mavera.v1.FocusGroupsService.CreateFocusGroup:input_type -> mavera.v1.CreateFocusGroupRequest
 	3,  // 49: mavera.v1.FocusGroupsService.GetFocusGroup:input_type -> mavera.v1.GetFocusGroupRequest
-	1,  // 50: mavera.v1.FocusGroupsService.ListFocusGroups:output_type -> mavera.v1.ListFocusGroupsResponse
-	4,  // 51: mavera.v1.FocusGroupsService.CreateFocusGroup:output_type -> mavera.v1.FocusGroup
-	4,  // 52: mavera.v1.FocusGroupsService.GetFocusGroup:output_type -> mavera.v1.FocusGroup
-	50, // [50:53] is the sub-list for method output_type
-	47, // [47:50] is the sub-list for method input_type
+	4,  // 50: mavera.v1.FocusGroupsService.WatchFocusGroup:input_type -> mavera.v1.WatchFocusGroupRequest
+	1,  // 51: mavera.v1.FocusGroupsService.ListFocusGroups:output_type -> mavera.v1.ListFocusGroupsResponse
+	5,  // 52: mavera.v1.FocusGroupsService.CreateFocusGroup:output_type -> mavera.v1.FocusGroup
+	5,  // 53: mavera.v1.FocusGroupsService.GetFocusGroup:output_type -> mavera.v1.FocusGroup
+	5,  // 54: mavera.v1.FocusGroupsService.WatchFocusGroup:output_type -> mavera.v1.FocusGroup
+	51, // [51:55] is the sub-list for method output_type
+	47, // [47:51] is the sub-list for method input_type
 	47, // [47:47] is the sub-list for extension type_name
 	47, // [47:47] is the sub-list for extension extendee
 	0,  // [0:47] is the sub-list for field type_name
@@ -2323,7 +2376,6 @@ func file_mavera_v1_focus_groups_proto_init() {
 	file_mavera_v1_focus_groups_proto_msgTypes[0].OneofWrappers = []any{}
 	file_mavera_v1_focus_groups_proto_msgTypes[1].OneofWrappers = []any{}
 	file_mavera_v1_focus_groups_proto_msgTypes[2].OneofWrappers = []any{}
-	file_mavera_v1_focus_groups_proto_msgTypes[4].OneofWrappers = []any{}
 	file_mavera_v1_focus_groups_proto_msgTypes[5].OneofWrappers = []any{}
 	file_mavera_v1_focus_groups_proto_msgTypes[6].OneofWrappers = []any{}
 	file_mavera_v1_focus_groups_proto_msgTypes[7].OneofWrappers = []any{}
@@ -2335,22 +2387,23 @@ func file_mavera_v1_focus_groups_proto_init() {
 	file_mavera_v1_focus_groups_proto_msgTypes[13].OneofWrappers = []any{}
 	file_mavera_v1_focus_groups_proto_msgTypes[14].OneofWrappers = []any{}
 	file_mavera_v1_focus_groups_proto_msgTypes[15].OneofWrappers = []any{}
-	file_mavera_v1_focus_groups_proto_msgTypes[16].OneofWrappers = []any{
+	file_mavera_v1_focus_groups_proto_msgTypes[16].OneofWrappers = []any{}
+	file_mavera_v1_focus_groups_proto_msgTypes[17].OneofWrappers = []any{
 		(*FocusGroupStimulus_Text)(nil),
 		(*FocusGroupStimulus_Object)(nil),
 	}
-	file_mavera_v1_focus_groups_proto_msgTypes[17].OneofWrappers = []any{
+	file_mavera_v1_focus_groups_proto_msgTypes[18].OneofWrappers = []any{
 		(*FocusGroupError_Message)(nil),
 		(*FocusGroupError_Object)(nil),
 	}
-	file_mavera_v1_focus_groups_proto_msgTypes[18].OneofWrappers = []any{}
+	file_mavera_v1_focus_groups_proto_msgTypes[19].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mavera_v1_focus_groups_proto_rawDesc), len(file_mavera_v1_focus_groups_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,16 +22,17 @@ const (
 	FocusGroupsService_ListFocusGroups_FullMethodName  = "/mavera.v1.FocusGroupsService/ListFocusGroups"
 	FocusGroupsService_CreateFocusGroup_FullMethodName = "/mavera.v1.FocusGroupsService/CreateFocusGroup"
 	FocusGroupsService_GetFocusGroup_FullMethodName    = "/mavera.v1.FocusGroupsService/GetFocusGroup"
+	FocusGroupsService_WatchFocusGroup_FullMethodName  = "/mavera.v1.FocusGroupsService/WatchFocusGroup"
 )
 
 // FocusGroupsServiceClient is the client API for FocusGroupsService service.
 //
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
-// FocusGroupsService runs synthetic focus groups. Creation starts a job: poll
-// GetFocusGroup until its status is completed or failed. At most 5 run at a
-// time for one key. Mostly inferred: the documentation shows no reference page
-// for it.
+// FocusGroupsService runs synthetic focus groups. Creation starts a job: follow
+// it with WatchFocusGroup until its status is completed or failed. At most 5
+// run at a time for one key. Mostly inferred: the documentation shows no
+// reference page for it.
 type FocusGroupsServiceClient interface {
 	// List focus groups.
 	//
@@ -53,6 +54,19 @@ type FocusGroupsServiceClient interface {
 	// GET /focus-groups/{id}. Inferred
 	// (/integrations/sendgrid/ab-focus-group-extension). Credits: 0 (inferred).
 	GetFocusGroup(ctx context.Context, in *GetFocusGroupRequest, opts ...grpc.CallOption) (*FocusGroup, error)
+	// Watch one focus group: the object at once, then after every change, until
+	// its status is completed or failed.
+	//
+	// GET /focus-groups/{id}, asked every 5 s; less often where the polls of all
+	// jobs would exceed a tenth of the rate limit. Everyone who watches a focus
+	// group shares its polls. A slow reader gets the latest object, not all of
+	// them. The stream ends OK at a final state, that of a failed job too: its
+	// last object has the error. It ends with a status where asking again is
+	// useless: NOT_FOUND where there is no such focus group, or no longer,
+	// UNAUTHENTICATED where the key is refused. Outages and rate limits do not
+	// end it. It has no time limit but the caller's deadline. Credits: 0
+	// (inferred).
+	WatchFocusGroup(ctx context.Context, in *WatchFocusGroupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FocusGroup], error)
 }
 
 type focusGroupsServiceClient struct {
@@ -93,14 +107,33 @@ func (c *focusGroupsServiceClient) GetFocusGroup(ctx context.Context, in *GetFoc
 	return out, nil
 }
 
+func (c *focusGroupsServiceClient) WatchFocusGroup(ctx context.Context, in *WatchFocusGroupRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[FocusGroup], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &FocusGroupsService_ServiceDesc.Streams[0], FocusGroupsService_WatchFocusGroup_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchFocusGroupRequest, FocusGroup]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FocusGroupsService_WatchFocusGroupClient = grpc.ServerStreamingClient[FocusGroup]
+
 // FocusGroupsServiceServer is the server API for FocusGroupsService service.
 // All implementations must embed UnimplementedFocusGroupsServiceServer
 // for forward compatibility.
 //
-// FocusGroupsService runs synthetic focus groups. Creation starts a job: poll
-// GetFocusGroup until its status is completed or failed. At most 5 run at a
-// time for one key. Mostly inferred: the documentation shows no reference page
-// for it.
+// FocusGroupsService runs synthetic focus groups. Creation starts a job: follow
+// it with WatchFocusGroup until its status is completed or failed. At most 5
+// run at a time for one key. Mostly inferred: the documentation shows no
+// reference page for it.
 type FocusGroupsServiceServer interface {
 	// List focus groups.
 	//
@@ -122,6 +155,19 @@ type FocusGroupsServiceServer interface {
 	// GET /focus-groups/{id}. Inferred
 	// (/integrations/sendgrid/ab-focus-group-extension). Credits: 0 (inferred).
 	GetFocusGroup(context.Context, *GetFocusGroupRequest) (*FocusGroup, error)
+	// Watch one focus group: the object at once, then after every change, until
+	// its status is completed or failed.
+	//
+	// GET /focus-groups/{id}, asked every 5 s; less often where the polls of all
+	// jobs would exceed a tenth of the rate limit. Everyone who watches a focus
+	// group shares its polls. A slow reader gets the latest object, not all of
+	// them. The stream ends OK at a final state, that of a failed job too: its
+	// last object has the error. It ends with a status where asking again is
+	// useless: NOT_FOUND where there is no such focus group, or no longer,
+	// UNAUTHENTICATED where the key is refused. Outages and rate limits do not
+	// end it. It has no time limit but the caller's deadline. Credits: 0
+	// (inferred).
+	WatchFocusGroup(*WatchFocusGroupRequest, grpc.ServerStreamingServer[FocusGroup]) error
 	mustEmbedUnimplementedFocusGroupsServiceServer()
 }
 
@@ -140,6 +186,9 @@ func (UnimplementedFocusGroupsServiceServer) CreateFocusGroup(context.Context, *
 }
 func (UnimplementedFocusGroupsServiceServer) GetFocusGroup(context.Context, *GetFocusGroupRequest) (*FocusGroup, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetFocusGroup not implemented")
+}
+func (UnimplementedFocusGroupsServiceServer) WatchFocusGroup(*WatchFocusGroupRequest, grpc.ServerStreamingServer[FocusGroup]) error {
+	return status.Error(codes.Unimplemented, "method WatchFocusGroup not implemented")
 }
 func (UnimplementedFocusGroupsServiceServer) mustEmbedUnimplementedFocusGroupsServiceServer() {}
 func (UnimplementedFocusGroupsServiceServer) testEmbeddedByValue()                            {}
@@ -216,6 +265,17 @@ func _FocusGroupsService_GetFocusGroup_Handler(srv interface{}, ctx context.Cont
 	return interceptor(ctx, in, info, handler)
 }
 
+func _FocusGroupsService_WatchFocusGroup_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchFocusGroupRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(FocusGroupsServiceServer).WatchFocusGroup(m, &grpc.GenericServerStream[WatchFocusGroupRequest, FocusGroup]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type FocusGroupsService_WatchFocusGroupServer = grpc.ServerStreamingServer[FocusGroup]
+
 // FocusGroupsService_ServiceDesc is the grpc.ServiceDesc for FocusGroupsService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -236,6 +296,12 @@ var FocusGroupsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _FocusGroupsService_GetFocusGroup_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchFocusGroup",
+			Handler:       _FocusGroupsService_WatchFocusGroup_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "mavera/v1/focus_groups.proto",
 }

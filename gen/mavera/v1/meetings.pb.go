@@ -362,6 +362,52 @@ func (x *GetMeetingRequest) GetId() string {
 	return ""
 }
 
+// WatchMeetingRequest is the request of WatchMeeting.
+type WatchMeetingRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the meeting. Required. Documented.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchMeetingRequest) Reset() {
+	*x = WatchMeetingRequest{}
+	mi := &file_mavera_v1_meetings_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchMeetingRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchMeetingRequest) ProtoMessage() {}
+
+func (x *WatchMeetingRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_meetings_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchMeetingRequest.ProtoReflect.Descriptor instead.
+func (*WatchMeetingRequest) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchMeetingRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // CancelMeetingRequest is the request of CancelMeeting.
 type CancelMeetingRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -378,7 +424,7 @@ type CancelMeetingRequest struct {
 
 func (x *CancelMeetingRequest) Reset() {
 	*x = CancelMeetingRequest{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[4]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -390,7 +436,7 @@ func (x *CancelMeetingRequest) String() string {
 func (*CancelMeetingRequest) ProtoMessage() {}
 
 func (x *CancelMeetingRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[4]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -403,7 +449,7 @@ func (x *CancelMeetingRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use CancelMeetingRequest.ProtoReflect.Descriptor instead.
 func (*CancelMeetingRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{4}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *CancelMeetingRequest) GetId() string {
@@ -444,7 +490,7 @@ type GetMeetingTranscriptRequest struct {
 
 func (x *GetMeetingTranscriptRequest) Reset() {
 	*x = GetMeetingTranscriptRequest{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[5]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -456,7 +502,7 @@ func (x *GetMeetingTranscriptRequest) String() string {
 func (*GetMeetingTranscriptRequest) ProtoMessage() {}
 
 func (x *GetMeetingTranscriptRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[5]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -469,7 +515,7 @@ func (x *GetMeetingTranscriptRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMeetingTranscriptRequest.ProtoReflect.Descriptor instead.
 func (*GetMeetingTranscriptRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{5}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *GetMeetingTranscriptRequest) GetId() string {
@@ -511,7 +557,7 @@ type GetMeetingAnalysisRequest struct {
 
 func (x *GetMeetingAnalysisRequest) Reset() {
 	*x = GetMeetingAnalysisRequest{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[6]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -523,7 +569,7 @@ func (x *GetMeetingAnalysisRequest) String() string {
 func (*GetMeetingAnalysisRequest) ProtoMessage() {}
 
 func (x *GetMeetingAnalysisRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[6]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -536,7 +582,7 @@ func (x *GetMeetingAnalysisRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetMeetingAnalysisRequest.ProtoReflect.Descriptor instead.
 func (*GetMeetingAnalysisRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{6}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *GetMeetingAnalysisRequest) GetId() string {
@@ -571,7 +617,7 @@ type RunMeetingSchemaRequest struct {
 
 func (x *RunMeetingSchemaRequest) Reset() {
 	*x = RunMeetingSchemaRequest{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[7]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -583,7 +629,7 @@ func (x *RunMeetingSchemaRequest) String() string {
 func (*RunMeetingSchemaRequest) ProtoMessage() {}
 
 func (x *RunMeetingSchemaRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[7]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -596,7 +642,7 @@ func (x *RunMeetingSchemaRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RunMeetingSchemaRequest.ProtoReflect.Descriptor instead.
 func (*RunMeetingSchemaRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{7}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RunMeetingSchemaRequest) GetId() string {
@@ -711,7 +757,7 @@ type Meeting struct {
 
 func (x *Meeting) Reset() {
 	*x = Meeting{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[8]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -723,7 +769,7 @@ func (x *Meeting) String() string {
 func (*Meeting) ProtoMessage() {}
 
 func (x *Meeting) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[8]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -736,7 +782,7 @@ func (x *Meeting) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Meeting.ProtoReflect.Descriptor instead.
 func (*Meeting) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{8}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *Meeting) GetId() string {
@@ -958,7 +1004,7 @@ type MeetingTranscript struct {
 
 func (x *MeetingTranscript) Reset() {
 	*x = MeetingTranscript{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[9]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -970,7 +1016,7 @@ func (x *MeetingTranscript) String() string {
 func (*MeetingTranscript) ProtoMessage() {}
 
 func (x *MeetingTranscript) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[9]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -983,7 +1029,7 @@ func (x *MeetingTranscript) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingTranscript.ProtoReflect.Descriptor instead.
 func (*MeetingTranscript) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{9}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *MeetingTranscript) GetObject() string {
@@ -1087,7 +1133,7 @@ type MeetingAnalysis struct {
 
 func (x *MeetingAnalysis) Reset() {
 	*x = MeetingAnalysis{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[10]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1099,7 +1145,7 @@ func (x *MeetingAnalysis) String() string {
 func (*MeetingAnalysis) ProtoMessage() {}
 
 func (x *MeetingAnalysis) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[10]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1112,7 +1158,7 @@ func (x *MeetingAnalysis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingAnalysis.ProtoReflect.Descriptor instead.
 func (*MeetingAnalysis) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{10}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *MeetingAnalysis) GetMeetingId() string {
@@ -1226,7 +1272,7 @@ type MeetingSchemaResult struct {
 
 func (x *MeetingSchemaResult) Reset() {
 	*x = MeetingSchemaResult{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[11]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1238,7 +1284,7 @@ func (x *MeetingSchemaResult) String() string {
 func (*MeetingSchemaResult) ProtoMessage() {}
 
 func (x *MeetingSchemaResult) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[11]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1251,7 +1297,7 @@ func (x *MeetingSchemaResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingSchemaResult.ProtoReflect.Descriptor instead.
 func (*MeetingSchemaResult) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{11}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *MeetingSchemaResult) GetId() string {
@@ -1370,7 +1416,7 @@ type MeetingParticipant struct {
 
 func (x *MeetingParticipant) Reset() {
 	*x = MeetingParticipant{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[12]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1382,7 +1428,7 @@ func (x *MeetingParticipant) String() string {
 func (*MeetingParticipant) ProtoMessage() {}
 
 func (x *MeetingParticipant) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[12]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1395,7 +1441,7 @@ func (x *MeetingParticipant) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingParticipant.ProtoReflect.Descriptor instead.
 func (*MeetingParticipant) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{12}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *MeetingParticipant) GetName() string {
@@ -1443,7 +1489,7 @@ type MeetingTranscriptSummary struct {
 
 func (x *MeetingTranscriptSummary) Reset() {
 	*x = MeetingTranscriptSummary{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[13]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1455,7 +1501,7 @@ func (x *MeetingTranscriptSummary) String() string {
 func (*MeetingTranscriptSummary) ProtoMessage() {}
 
 func (x *MeetingTranscriptSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[13]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1468,7 +1514,7 @@ func (x *MeetingTranscriptSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingTranscriptSummary.ProtoReflect.Descriptor instead.
 func (*MeetingTranscriptSummary) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{13}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *MeetingTranscriptSummary) GetDurationSeconds() float64 {
@@ -1522,7 +1568,7 @@ type MeetingAnalysisSummary struct {
 
 func (x *MeetingAnalysisSummary) Reset() {
 	*x = MeetingAnalysisSummary{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[14]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1534,7 +1580,7 @@ func (x *MeetingAnalysisSummary) String() string {
 func (*MeetingAnalysisSummary) ProtoMessage() {}
 
 func (x *MeetingAnalysisSummary) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[14]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1547,7 +1593,7 @@ func (x *MeetingAnalysisSummary) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingAnalysisSummary.ProtoReflect.Descriptor instead.
 func (*MeetingAnalysisSummary) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{14}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *MeetingAnalysisSummary) GetId() string {
@@ -1633,7 +1679,7 @@ type MeetingTask struct {
 
 func (x *MeetingTask) Reset() {
 	*x = MeetingTask{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[15]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1645,7 +1691,7 @@ func (x *MeetingTask) String() string {
 func (*MeetingTask) ProtoMessage() {}
 
 func (x *MeetingTask) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[15]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1658,7 +1704,7 @@ func (x *MeetingTask) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingTask.ProtoReflect.Descriptor instead.
 func (*MeetingTask) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{15}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *MeetingTask) GetId() string {
@@ -1770,7 +1816,7 @@ type MeetingDecision struct {
 
 func (x *MeetingDecision) Reset() {
 	*x = MeetingDecision{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[16]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1782,7 +1828,7 @@ func (x *MeetingDecision) String() string {
 func (*MeetingDecision) ProtoMessage() {}
 
 func (x *MeetingDecision) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[16]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1795,7 +1841,7 @@ func (x *MeetingDecision) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingDecision.ProtoReflect.Descriptor instead.
 func (*MeetingDecision) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{16}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *MeetingDecision) GetId() string {
@@ -1877,7 +1923,7 @@ type MeetingTranscriptSegment struct {
 
 func (x *MeetingTranscriptSegment) Reset() {
 	*x = MeetingTranscriptSegment{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[17]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1889,7 +1935,7 @@ func (x *MeetingTranscriptSegment) String() string {
 func (*MeetingTranscriptSegment) ProtoMessage() {}
 
 func (x *MeetingTranscriptSegment) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[17]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1902,7 +1948,7 @@ func (x *MeetingTranscriptSegment) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingTranscriptSegment.ProtoReflect.Descriptor instead.
 func (*MeetingTranscriptSegment) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{17}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *MeetingTranscriptSegment) GetStart() float64 {
@@ -1976,7 +2022,7 @@ type MeetingAnalysisCoachingMetrics struct {
 
 func (x *MeetingAnalysisCoachingMetrics) Reset() {
 	*x = MeetingAnalysisCoachingMetrics{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[18]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1988,7 +2034,7 @@ func (x *MeetingAnalysisCoachingMetrics) String() string {
 func (*MeetingAnalysisCoachingMetrics) ProtoMessage() {}
 
 func (x *MeetingAnalysisCoachingMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[18]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2001,7 +2047,7 @@ func (x *MeetingAnalysisCoachingMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingAnalysisCoachingMetrics.ProtoReflect.Descriptor instead.
 func (*MeetingAnalysisCoachingMetrics) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{18}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *MeetingAnalysisCoachingMetrics) GetTalkRatio() float64 {
@@ -2078,7 +2124,7 @@ type MeetingSchemaFieldValue struct {
 
 func (x *MeetingSchemaFieldValue) Reset() {
 	*x = MeetingSchemaFieldValue{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[19]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2136,7 @@ func (x *MeetingSchemaFieldValue) String() string {
 func (*MeetingSchemaFieldValue) ProtoMessage() {}
 
 func (x *MeetingSchemaFieldValue) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[19]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2103,7 +2149,7 @@ func (x *MeetingSchemaFieldValue) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingSchemaFieldValue.ProtoReflect.Descriptor instead.
 func (*MeetingSchemaFieldValue) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{19}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *MeetingSchemaFieldValue) GetFieldName() string {
@@ -2200,7 +2246,7 @@ type MeetingSchemaEvidence struct {
 
 func (x *MeetingSchemaEvidence) Reset() {
 	*x = MeetingSchemaEvidence{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[20]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2212,7 +2258,7 @@ func (x *MeetingSchemaEvidence) String() string {
 func (*MeetingSchemaEvidence) ProtoMessage() {}
 
 func (x *MeetingSchemaEvidence) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[20]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2225,7 +2271,7 @@ func (x *MeetingSchemaEvidence) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingSchemaEvidence.ProtoReflect.Descriptor instead.
 func (*MeetingSchemaEvidence) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{20}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *MeetingSchemaEvidence) GetFieldName() string {
@@ -2294,7 +2340,7 @@ type MeetingTranscriptSegmentWordTimestamp struct {
 
 func (x *MeetingTranscriptSegmentWordTimestamp) Reset() {
 	*x = MeetingTranscriptSegmentWordTimestamp{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[21]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2306,7 +2352,7 @@ func (x *MeetingTranscriptSegmentWordTimestamp) String() string {
 func (*MeetingTranscriptSegmentWordTimestamp) ProtoMessage() {}
 
 func (x *MeetingTranscriptSegmentWordTimestamp) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[21]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2319,7 +2365,7 @@ func (x *MeetingTranscriptSegmentWordTimestamp) ProtoReflect() protoreflect.Mess
 
 // Deprecated: Use MeetingTranscriptSegmentWordTimestamp.ProtoReflect.Descriptor instead.
 func (*MeetingTranscriptSegmentWordTimestamp) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{21}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *MeetingTranscriptSegmentWordTimestamp) GetWord() string {
@@ -2367,7 +2413,7 @@ type MeetingUrl struct {
 
 func (x *MeetingUrl) Reset() {
 	*x = MeetingUrl{}
-	mi := &file_mavera_v1_meetings_proto_msgTypes[22]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2379,7 +2425,7 @@ func (x *MeetingUrl) String() string {
 func (*MeetingUrl) ProtoMessage() {}
 
 func (x *MeetingUrl) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_meetings_proto_msgTypes[22]
+	mi := &file_mavera_v1_meetings_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2392,7 +2438,7 @@ func (x *MeetingUrl) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use MeetingUrl.ProtoReflect.Descriptor instead.
 func (*MeetingUrl) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{22}
+	return file_mavera_v1_meetings_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *MeetingUrl) GetForm() isMeetingUrl_Form {
@@ -2471,6 +2517,8 @@ const file_mavera_v1_meetings_proto_rawDesc = "" +
 	"\t_bot_nameB\x0f\n" +
 	"\r_workspace_id\"+\n" +
 	"\x11GetMeetingRequest\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\"-\n" +
+	"\x13WatchMeetingRequest\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\"\xa6\x01\n" +
 	"\x14CancelMeetingRequest\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\x12%\n" +
@@ -2778,7 +2826,7 @@ const file_mavera_v1_meetings_proto_rawDesc = "" +
 	"%MEETING_TRANSCRIPT_FORMAT_UNSPECIFIED\x10\x00\x12&\n" +
 	"\"MEETING_TRANSCRIPT_FORMAT_SEGMENTS\x10\x01\x12\"\n" +
 	"\x1eMEETING_TRANSCRIPT_FORMAT_TEXT\x10\x02\x12!\n" +
-	"\x1dMEETING_TRANSCRIPT_FORMAT_SRT\x10\x032\xcd\a\n" +
+	"\x1dMEETING_TRANSCRIPT_FORMAT_SRT\x10\x032\xc0\b\n" +
 	"\x0fMeetingsService\x12\x81\x01\n" +
 	"\fListMeetings\x12\x1e.mavera.v1.ListMeetingsRequest\x1a\x1f.mavera.v1.ListMeetingsResponse\"0\x82\x80\x19\x18\n" +
 	"\bmeetings\x12\x02\b<\x1a\x02\bx*\x04\b\x01\x10d\x82\xd3\xe4\x93\x02\v\x12\t/meetings\x90\x02\x01\x12r\n" +
@@ -2786,7 +2834,9 @@ const file_mavera_v1_meetings_proto_rawDesc = "" +
 	"\bmeetings\x12\x02\b<\x1a\x02\bx \x01\x82\xd3\xe4\x93\x02\x0e:\x01*\"\t/meetings\x12o\n" +
 	"\n" +
 	"GetMeeting\x12\x1c.mavera.v1.GetMeetingRequest\x1a\x12.mavera.v1.Meeting\"/\x82\x80\x19\x12\n" +
-	"\bmeetings\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x10\x12\x0e/meetings/{id}\x90\x02\x01\x12\x7f\n" +
+	"\bmeetings\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x10\x12\x0e/meetings/{id}\x90\x02\x01\x12q\n" +
+	"\fWatchMeeting\x12\x1e.mavera.v1.WatchMeetingRequest\x1a\x12.mavera.v1.Meeting\"+\x82\x80\x19\x0e\n" +
+	"\bmeetings\x12\x02\b<\x82\xd3\xe4\x93\x02\x10\x12\x0e/meetings/{id}\x90\x02\x010\x01\x12\x7f\n" +
 	"\rCancelMeeting\x12\x1f.mavera.v1.CancelMeetingRequest\x1a\x12.mavera.v1.Meeting\"9\x82\x80\x19\x12\n" +
 	"\bmeetings\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x1a:\x01*\"\x15/meetings/{id}/cancel\x90\x02\x02\x12\x98\x01\n" +
 	"\x14GetMeetingTranscript\x12&.mavera.v1.GetMeetingTranscriptRequest\x1a\x1c.mavera.v1.MeetingTranscript\":\x82\x80\x19\x12\n" +
@@ -2809,110 +2859,113 @@ func file_mavera_v1_meetings_proto_rawDescGZIP() []byte {
 }
 
 var file_mavera_v1_meetings_proto_enumTypes = make([]protoimpl.EnumInfo, 1)
-var file_mavera_v1_meetings_proto_msgTypes = make([]protoimpl.MessageInfo, 23)
+var file_mavera_v1_meetings_proto_msgTypes = make([]protoimpl.MessageInfo, 24)
 var file_mavera_v1_meetings_proto_goTypes = []any{
 	(MeetingTranscriptFormat)(0),                  // 0: mavera.v1.MeetingTranscriptFormat
 	(*ListMeetingsRequest)(nil),                   // 1: mavera.v1.ListMeetingsRequest
 	(*ListMeetingsResponse)(nil),                  // 2: mavera.v1.ListMeetingsResponse
 	(*CreateMeetingRequest)(nil),                  // 3: mavera.v1.CreateMeetingRequest
 	(*GetMeetingRequest)(nil),                     // 4: mavera.v1.GetMeetingRequest
-	(*CancelMeetingRequest)(nil),                  // 5: mavera.v1.CancelMeetingRequest
-	(*GetMeetingTranscriptRequest)(nil),           // 6: mavera.v1.GetMeetingTranscriptRequest
-	(*GetMeetingAnalysisRequest)(nil),             // 7: mavera.v1.GetMeetingAnalysisRequest
-	(*RunMeetingSchemaRequest)(nil),               // 8: mavera.v1.RunMeetingSchemaRequest
-	(*Meeting)(nil),                               // 9: mavera.v1.Meeting
-	(*MeetingTranscript)(nil),                     // 10: mavera.v1.MeetingTranscript
-	(*MeetingAnalysis)(nil),                       // 11: mavera.v1.MeetingAnalysis
-	(*MeetingSchemaResult)(nil),                   // 12: mavera.v1.MeetingSchemaResult
-	(*MeetingParticipant)(nil),                    // 13: mavera.v1.MeetingParticipant
-	(*MeetingTranscriptSummary)(nil),              // 14: mavera.v1.MeetingTranscriptSummary
-	(*MeetingAnalysisSummary)(nil),                // 15: mavera.v1.MeetingAnalysisSummary
-	(*MeetingTask)(nil),                           // 16: mavera.v1.MeetingTask
-	(*MeetingDecision)(nil),                       // 17: mavera.v1.MeetingDecision
-	(*MeetingTranscriptSegment)(nil),              // 18: mavera.v1.MeetingTranscriptSegment
-	(*MeetingAnalysisCoachingMetrics)(nil),        // 19: mavera.v1.MeetingAnalysisCoachingMetrics
-	(*MeetingSchemaFieldValue)(nil),               // 20: mavera.v1.MeetingSchemaFieldValue
-	(*MeetingSchemaEvidence)(nil),                 // 21: mavera.v1.MeetingSchemaEvidence
-	(*MeetingTranscriptSegmentWordTimestamp)(nil), // 22: mavera.v1.MeetingTranscriptSegmentWordTimestamp
-	(*MeetingUrl)(nil),                            // 23: mavera.v1.MeetingUrl
-	(*structpb.Struct)(nil),                       // 24: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),                 // 25: google.protobuf.Timestamp
-	(*structpb.Value)(nil),                        // 26: google.protobuf.Value
+	(*WatchMeetingRequest)(nil),                   // 5: mavera.v1.WatchMeetingRequest
+	(*CancelMeetingRequest)(nil),                  // 6: mavera.v1.CancelMeetingRequest
+	(*GetMeetingTranscriptRequest)(nil),           // 7: mavera.v1.GetMeetingTranscriptRequest
+	(*GetMeetingAnalysisRequest)(nil),             // 8: mavera.v1.GetMeetingAnalysisRequest
+	(*RunMeetingSchemaRequest)(nil),               // 9: mavera.v1.RunMeetingSchemaRequest
+	(*Meeting)(nil),                               // 10: mavera.v1.Meeting
+	(*MeetingTranscript)(nil),                     // 11: mavera.v1.MeetingTranscript
+	(*MeetingAnalysis)(nil),                       // 12: mavera.v1.MeetingAnalysis
+	(*MeetingSchemaResult)(nil),                   // 13: mavera.v1.MeetingSchemaResult
+	(*MeetingParticipant)(nil),                    // 14: mavera.v1.MeetingParticipant
+	(*MeetingTranscriptSummary)(nil),              // 15: mavera.v1.MeetingTranscriptSummary
+	(*MeetingAnalysisSummary)(nil),                // 16: mavera.v1.MeetingAnalysisSummary
+	(*MeetingTask)(nil),                           // 17: mavera.v1.MeetingTask
+	(*MeetingDecision)(nil),                       // 18: mavera.v1.MeetingDecision
+	(*MeetingTranscriptSegment)(nil),              // 19: mavera.v1.MeetingTranscriptSegment
+	(*MeetingAnalysisCoachingMetrics)(nil),        // 20: mavera.v1.MeetingAnalysisCoachingMetrics
+	(*MeetingSchemaFieldValue)(nil),               // 21: mavera.v1.MeetingSchemaFieldValue
+	(*MeetingSchemaEvidence)(nil),                 // 22: mavera.v1.MeetingSchemaEvidence
+	(*MeetingTranscriptSegmentWordTimestamp)(nil), // 23: mavera.v1.MeetingTranscriptSegmentWordTimestamp
+	(*MeetingUrl)(nil),                            // 24: mavera.v1.MeetingUrl
+	(*structpb.Struct)(nil),                       // 25: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),                 // 26: google.protobuf.Timestamp
+	(*structpb.Value)(nil),                        // 27: google.protobuf.Value
 }
 var file_mavera_v1_meetings_proto_depIdxs = []int32{
-	9,  // 0: mavera.v1.ListMeetingsResponse.data:type_name -> mavera.v1.Meeting
-	24, // 1: mavera.v1.ListMeetingsResponse.additional_fields:type_name -> google.protobuf.Struct
-	25, // 2: mavera.v1.CreateMeetingRequest.join_at:type_name -> google.protobuf.Timestamp
-	24, // 3: mavera.v1.CreateMeetingRequest.additional_fields:type_name -> google.protobuf.Struct
-	24, // 4: mavera.v1.CancelMeetingRequest.additional_fields:type_name -> google.protobuf.Struct
+	10, // 0: mavera.v1.ListMeetingsResponse.data:type_name -> mavera.v1.Meeting
+	25, // 1: mavera.v1.ListMeetingsResponse.additional_fields:type_name -> google.protobuf.Struct
+	26, // 2: mavera.v1.CreateMeetingRequest.join_at:type_name -> google.protobuf.Timestamp
+	25, // 3: mavera.v1.CreateMeetingRequest.additional_fields:type_name -> google.protobuf.Struct
+	25, // 4: mavera.v1.CancelMeetingRequest.additional_fields:type_name -> google.protobuf.Struct
 	0,  // 5: mavera.v1.GetMeetingTranscriptRequest.format:type_name -> mavera.v1.MeetingTranscriptFormat
-	24, // 6: mavera.v1.RunMeetingSchemaRequest.additional_fields:type_name -> google.protobuf.Struct
-	23, // 7: mavera.v1.Meeting.meeting_url:type_name -> mavera.v1.MeetingUrl
-	25, // 8: mavera.v1.Meeting.join_at:type_name -> google.protobuf.Timestamp
-	25, // 9: mavera.v1.Meeting.completed_at:type_name -> google.protobuf.Timestamp
-	25, // 10: mavera.v1.Meeting.cancelled_at:type_name -> google.protobuf.Timestamp
-	13, // 11: mavera.v1.Meeting.participants:type_name -> mavera.v1.MeetingParticipant
-	14, // 12: mavera.v1.Meeting.transcript:type_name -> mavera.v1.MeetingTranscriptSummary
-	15, // 13: mavera.v1.Meeting.analysis:type_name -> mavera.v1.MeetingAnalysisSummary
-	16, // 14: mavera.v1.Meeting.tasks:type_name -> mavera.v1.MeetingTask
-	17, // 15: mavera.v1.Meeting.decisions:type_name -> mavera.v1.MeetingDecision
-	25, // 16: mavera.v1.Meeting.created_at:type_name -> google.protobuf.Timestamp
-	25, // 17: mavera.v1.Meeting.updated_at:type_name -> google.protobuf.Timestamp
-	24, // 18: mavera.v1.Meeting.additional_fields:type_name -> google.protobuf.Struct
+	25, // 6: mavera.v1.RunMeetingSchemaRequest.additional_fields:type_name -> google.protobuf.Struct
+	24, // 7: mavera.v1.Meeting.meeting_url:type_name -> mavera.v1.MeetingUrl
+	26, // 8: mavera.v1.Meeting.join_at:type_name -> google.protobuf.Timestamp
+	26, // 9: mavera.v1.Meeting.completed_at:type_name -> google.protobuf.Timestamp
+	26, // 10: mavera.v1.Meeting.cancelled_at:type_name -> google.protobuf.Timestamp
+	14, // 11: mavera.v1.Meeting.participants:type_name -> mavera.v1.MeetingParticipant
+	15, // 12: mavera.v1.Meeting.transcript:type_name -> mavera.v1.MeetingTranscriptSummary
+	16, // 13: mavera.v1.Meeting.analysis:type_name -> mavera.v1.MeetingAnalysisSummary
+	17, // 14: mavera.v1.Meeting.tasks:type_name -> mavera.v1.MeetingTask
+	18, // 15: mavera.v1.Meeting.decisions:type_name -> mavera.v1.MeetingDecision
+	26, // 16: mavera.v1.Meeting.created_at:type_name -> google.protobuf.Timestamp
+	26, // 17: mavera.v1.Meeting.updated_at:type_name -> google.protobuf.Timestamp
+	25, // 18: mavera.v1.Meeting.additional_fields:type_name -> google.protobuf.Struct
 	0,  // 19: mavera.v1.MeetingTranscript.format:type_name -> mavera.v1.MeetingTranscriptFormat
-	18, // 20: mavera.v1.MeetingTranscript.segments:type_name -> mavera.v1.MeetingTranscriptSegment
-	24, // 21: mavera.v1.MeetingTranscript.participant_map:type_name -> google.protobuf.Struct
-	25, // 22: mavera.v1.MeetingTranscript.created_at:type_name -> google.protobuf.Timestamp
-	24, // 23: mavera.v1.MeetingTranscript.additional_fields:type_name -> google.protobuf.Struct
-	24, // 24: mavera.v1.MeetingAnalysis.highlights:type_name -> google.protobuf.Struct
-	16, // 25: mavera.v1.MeetingAnalysis.tasks:type_name -> mavera.v1.MeetingTask
-	17, // 26: mavera.v1.MeetingAnalysis.decisions:type_name -> mavera.v1.MeetingDecision
-	19, // 27: mavera.v1.MeetingAnalysis.coaching_metrics:type_name -> mavera.v1.MeetingAnalysisCoachingMetrics
-	24, // 28: mavera.v1.MeetingAnalysis.additional_fields:type_name -> google.protobuf.Struct
-	20, // 29: mavera.v1.MeetingSchemaResult.field_values:type_name -> mavera.v1.MeetingSchemaFieldValue
-	24, // 30: mavera.v1.MeetingSchemaResult.scores:type_name -> google.protobuf.Struct
-	21, // 31: mavera.v1.MeetingSchemaResult.evidence:type_name -> mavera.v1.MeetingSchemaEvidence
-	25, // 32: mavera.v1.MeetingSchemaResult.created_at:type_name -> google.protobuf.Timestamp
-	25, // 33: mavera.v1.MeetingSchemaResult.updated_at:type_name -> google.protobuf.Timestamp
-	24, // 34: mavera.v1.MeetingSchemaResult.additional_fields:type_name -> google.protobuf.Struct
-	24, // 35: mavera.v1.MeetingParticipant.additional_fields:type_name -> google.protobuf.Struct
-	24, // 36: mavera.v1.MeetingTranscriptSummary.participant_stats:type_name -> google.protobuf.Struct
-	24, // 37: mavera.v1.MeetingTranscriptSummary.additional_fields:type_name -> google.protobuf.Struct
-	25, // 38: mavera.v1.MeetingAnalysisSummary.created_at:type_name -> google.protobuf.Timestamp
-	25, // 39: mavera.v1.MeetingAnalysisSummary.updated_at:type_name -> google.protobuf.Timestamp
-	24, // 40: mavera.v1.MeetingAnalysisSummary.additional_fields:type_name -> google.protobuf.Struct
-	25, // 41: mavera.v1.MeetingTask.due_date:type_name -> google.protobuf.Timestamp
-	24, // 42: mavera.v1.MeetingTask.evidence_spans:type_name -> google.protobuf.Struct
-	25, // 43: mavera.v1.MeetingTask.created_at:type_name -> google.protobuf.Timestamp
-	24, // 44: mavera.v1.MeetingTask.additional_fields:type_name -> google.protobuf.Struct
-	25, // 45: mavera.v1.MeetingDecision.deadline:type_name -> google.protobuf.Timestamp
-	24, // 46: mavera.v1.MeetingDecision.evidence_spans:type_name -> google.protobuf.Struct
-	25, // 47: mavera.v1.MeetingDecision.created_at:type_name -> google.protobuf.Timestamp
-	24, // 48: mavera.v1.MeetingDecision.additional_fields:type_name -> google.protobuf.Struct
-	22, // 49: mavera.v1.MeetingTranscriptSegment.word_timestamps:type_name -> mavera.v1.MeetingTranscriptSegmentWordTimestamp
-	24, // 50: mavera.v1.MeetingTranscriptSegment.additional_fields:type_name -> google.protobuf.Struct
-	24, // 51: mavera.v1.MeetingAnalysisCoachingMetrics.additional_fields:type_name -> google.protobuf.Struct
-	26, // 52: mavera.v1.MeetingSchemaFieldValue.value:type_name -> google.protobuf.Value
-	24, // 53: mavera.v1.MeetingSchemaFieldValue.additional_fields:type_name -> google.protobuf.Struct
-	24, // 54: mavera.v1.MeetingSchemaEvidence.additional_fields:type_name -> google.protobuf.Struct
-	24, // 55: mavera.v1.MeetingTranscriptSegmentWordTimestamp.additional_fields:type_name -> google.protobuf.Struct
-	24, // 56: mavera.v1.MeetingUrl.object:type_name -> google.protobuf.Struct
+	19, // 20: mavera.v1.MeetingTranscript.segments:type_name -> mavera.v1.MeetingTranscriptSegment
+	25, // 21: mavera.v1.MeetingTranscript.participant_map:type_name -> google.protobuf.Struct
+	26, // 22: mavera.v1.MeetingTranscript.created_at:type_name -> google.protobuf.Timestamp
+	25, // 23: mavera.v1.MeetingTranscript.additional_fields:type_name -> google.protobuf.Struct
+	25, // 24: mavera.v1.MeetingAnalysis.highlights:type_name -> google.protobuf.Struct
+	17, // 25: mavera.v1.MeetingAnalysis.tasks:type_name -> mavera.v1.MeetingTask
+	18, // 26: mavera.v1.MeetingAnalysis.decisions:type_name -> mavera.v1.MeetingDecision
+	20, // 27: mavera.v1.MeetingAnalysis.coaching_metrics:type_name -> mavera.v1.MeetingAnalysisCoachingMetrics
+	25, // 28: mavera.v1.MeetingAnalysis.additional_fields:type_name -> google.protobuf.Struct
+	21, // 29: mavera.v1.MeetingSchemaResult.field_values:type_name -> mavera.v1.MeetingSchemaFieldValue
+	25, // 30: mavera.v1.MeetingSchemaResult.scores:type_name -> google.protobuf.Struct
+	22, // 31: mavera.v1.MeetingSchemaResult.evidence:type_name -> mavera.v1.MeetingSchemaEvidence
+	26, // 32: mavera.v1.MeetingSchemaResult.created_at:type_name -> google.protobuf.Timestamp
+	26, // 33: mavera.v1.MeetingSchemaResult.updated_at:type_name -> google.protobuf.Timestamp
+	25, // 34: mavera.v1.MeetingSchemaResult.additional_fields:type_name -> google.protobuf.Struct
+	25, // 35: mavera.v1.MeetingParticipant.additional_fields:type_name -> google.protobuf.Struct
+	25, // 36: mavera.v1.MeetingTranscriptSummary.participant_stats:type_name -> google.protobuf.Struct
+	25, // 37: mavera.v1.MeetingTranscriptSummary.additional_fields:type_name -> google.protobuf.Struct
+	26, // 38: mavera.v1.MeetingAnalysisSummary.created_at:type_name -> google.protobuf.Timestamp
+	26, // 39: mavera.v1.MeetingAnalysisSummary.updated_at:type_name -> google.protobuf.Timestamp
+	25, // 40: mavera.v1.MeetingAnalysisSummary.additional_fields:type_name -> google.protobuf.Struct
+	26, // 41: mavera.v1.MeetingTask.due_date:type_name -> google.protobuf.Timestamp
+	25, // 42: mavera.v1.MeetingTask.evidence_spans:type_name -> google.protobuf.Struct
+	26, // 43: mavera.v1.MeetingTask.created_at:type_name -> google.protobuf.Timestamp
+	25, // 44: mavera.v1.MeetingTask.additional_fields:type_name -> google.protobuf.Struct
+	26, // 45: mavera.v1.MeetingDecision.deadline:type_name -> google.protobuf.Timestamp
+	25, // 46: mavera.v1.MeetingDecision.evidence_spans:type_name -> google.protobuf.Struct
+	26, // 47: mavera.v1.MeetingDecision.created_at:type_name -> google.protobuf.Timestamp
+	25, // 48: mavera.v1.MeetingDecision.additional_fields:type_name -> google.protobuf.Struct
+	23, // 49: mavera.v1.MeetingTranscriptSegment.word_timestamps:type_name -> mavera.v1.MeetingTranscriptSegmentWordTimestamp
+	25, // 50: mavera.v1.MeetingTranscriptSegment.additional_fields:type_name -> google.protobuf.Struct
+	25, // 51: mavera.v1.MeetingAnalysisCoachingMetrics.additional_fields:type_name -> google.protobuf.Struct
+	27, // 52: mavera.v1.MeetingSchemaFieldValue.value:type_name -> google.protobuf.Value
+	25, // 53: mavera.v1.MeetingSchemaFieldValue.additional_fields:type_name -> google.protobuf.Struct
+	25, // 54: mavera.v1.MeetingSchemaEvidence.additional_fields:type_name -> google.protobuf.Struct
+	25, // 55: mavera.v1.MeetingTranscriptSegmentWordTimestamp.additional_fields:type_name -> google.protobuf.Struct
+	25, // 56: mavera.v1.MeetingUrl.object:type_name -> google.protobuf.Struct
 	1,  // 57: mavera.v1.MeetingsService.ListMeetings:input_type -> mavera.v1.ListMeetingsRequest
 	3,  // 58: mavera.v1.MeetingsService.CreateMeeting:input_type -> mavera.v1.CreateMeetingRequest
 	4,  // 59: mavera.v1.MeetingsService.GetMeeting:input_type -> mavera.v1.GetMeetingRequest
-	5,  // 60: mavera.v1.MeetingsService.CancelMeeting:input_type -> mavera.v1.CancelMeetingRequest
-	6,  // 61: mavera.v1.MeetingsService.GetMeetingTranscript:input_type -> mavera.v1.GetMeetingTranscriptRequest
-	7,  // 62: mavera.v1.MeetingsService.GetMeetingAnalysis:input_type -> mavera.v1.GetMeetingAnalysisRequest
-	8,  // 63: mavera.v1.MeetingsService.RunMeetingSchema:input_type -> mavera.v1.RunMeetingSchemaRequest
-	2,  // 64: mavera.v1.MeetingsService.ListMeetings:output_type -> mavera.v1.ListMeetingsResponse
-	9,  // 65: mavera.v1.MeetingsService.CreateMeeting:output_type -> mavera.v1.Meeting
-	9,  // 66: mavera.v1.MeetingsService.GetMeeting:output_type -> mavera.v1.Meeting
-	9,  // 67: mavera.v1.MeetingsService.CancelMeeting:output_type -> mavera.v1.Meeting
-	10, // 68: mavera.v1.MeetingsService.GetMeetingTranscript:output_type -> mavera.v1.MeetingTranscript
-	11, // 69: mavera.v1.MeetingsService.GetMeetingAnalysis:output_type -> mavera.v1.MeetingAnalysis
-	12, // 70: mavera.v1.MeetingsService.RunMeetingSchema:output_type -> mavera.v1.MeetingSchemaResult
-	64, // [64:71] is the sub-list for method output_type
-	57, // [57:64] is the sub-list for method input_type
+	5,  // 60: mavera.v1.MeetingsService.WatchMeeting:input_type -> mavera.v1.WatchMeetingRequest
+	6,  // 61: mavera.v1.MeetingsService.CancelMeeting:input_type -> mavera.v1.CancelMeetingRequest
+	7,  // 62: mavera.v1.MeetingsService.GetMeetingTranscript:input_type -> mavera.v1.GetMeetingTranscriptRequest
+	8,  // 63: mavera.v1.MeetingsService.GetMeetingAnalysis:input_type -> mavera.v1.GetMeetingAnalysisRequest
+	9,  // 64: mavera.v1.MeetingsService.RunMeetingSchema:input_type -> mavera.v1.RunMeetingSchemaRequest
+	2,  // 65: mavera.v1.MeetingsService.ListMeetings:output_type -> mavera.v1.ListMeetingsResponse
+	10, // 66: mavera.v1.MeetingsService.CreateMeeting:output_type -> mavera.v1.Meeting
+	10, // 67: mavera.v1.MeetingsService.GetMeeting:output_type -> mavera.v1.Meeting
+	10, // 68: mavera.v1.MeetingsService.WatchMeeting:output_type -> mavera.v1.Meeting
+	10, // 69: mavera.v1.MeetingsService.CancelMeeting:output_type -> mavera.v1.Meeting
+	11, // 70: mavera.v1.MeetingsService.GetMeetingTranscript:output_type -> mavera.v1.MeetingTranscript
+	12, // 71: mavera.v1.MeetingsService.GetMeetingAnalysis:output_type -> mavera.v1.MeetingAnalysis
+	13, // 72: mavera.v1.MeetingsService.RunMeetingSchema:output_type -> mavera.v1.MeetingSchemaResult
+	65, // [65:73] is the sub-list for method output_type
+	57, // [57:65] is the sub-list for method input_type
 	57, // [57:57] is the sub-list for extension type_name
 	57, // [57:57] is the sub-list for extension extendee
 	0,  // [0:57] is the sub-list for field type_name
@@ -2926,9 +2979,8 @@ func file_mavera_v1_meetings_proto_init() {
 	file_mavera_v1_meetings_proto_msgTypes[0].OneofWrappers = []any{}
 	file_mavera_v1_meetings_proto_msgTypes[1].OneofWrappers = []any{}
 	file_mavera_v1_meetings_proto_msgTypes[2].OneofWrappers = []any{}
-	file_mavera_v1_meetings_proto_msgTypes[4].OneofWrappers = []any{}
 	file_mavera_v1_meetings_proto_msgTypes[5].OneofWrappers = []any{}
-	file_mavera_v1_meetings_proto_msgTypes[7].OneofWrappers = []any{}
+	file_mavera_v1_meetings_proto_msgTypes[6].OneofWrappers = []any{}
 	file_mavera_v1_meetings_proto_msgTypes[8].OneofWrappers = []any{}
 	file_mavera_v1_meetings_proto_msgTypes[9].OneofWrappers = []any{}
 	file_mavera_v1_meetings_proto_msgTypes[10].OneofWrappers = []any{}
@@ -2943,7 +2995,8 @@ func file_mavera_v1_meetings_proto_init() {
 	file_mavera_v1_meetings_proto_msgTypes[19].OneofWrappers = []any{}
 	file_mavera_v1_meetings_proto_msgTypes[20].OneofWrappers = []any{}
 	file_mavera_v1_meetings_proto_msgTypes[21].OneofWrappers = []any{}
-	file_mavera_v1_meetings_proto_msgTypes[22].OneofWrappers = []any{
+	file_mavera_v1_meetings_proto_msgTypes[22].OneofWrappers = []any{}
+	file_mavera_v1_meetings_proto_msgTypes[23].OneofWrappers = []any{
 		(*MeetingUrl_Url)(nil),
 		(*MeetingUrl_Object)(nil),
 	}
@@ -2953,7 +3006,7 @@ func file_mavera_v1_meetings_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mavera_v1_meetings_proto_rawDesc), len(file_mavera_v1_meetings_proto_rawDesc)),
 			NumEnums:      1,
-			NumMessages:   23,
+			NumMessages:   24,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

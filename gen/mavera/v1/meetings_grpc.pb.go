@@ -22,6 +22,7 @@ const (
 	MeetingsService_ListMeetings_FullMethodName         = "/mavera.v1.MeetingsService/ListMeetings"
 	MeetingsService_CreateMeeting_FullMethodName        = "/mavera.v1.MeetingsService/CreateMeeting"
 	MeetingsService_GetMeeting_FullMethodName           = "/mavera.v1.MeetingsService/GetMeeting"
+	MeetingsService_WatchMeeting_FullMethodName         = "/mavera.v1.MeetingsService/WatchMeeting"
 	MeetingsService_CancelMeeting_FullMethodName        = "/mavera.v1.MeetingsService/CancelMeeting"
 	MeetingsService_GetMeetingTranscript_FullMethodName = "/mavera.v1.MeetingsService/GetMeetingTranscript"
 	MeetingsService_GetMeetingAnalysis_FullMethodName   = "/mavera.v1.MeetingsService/GetMeetingAnalysis"
@@ -33,8 +34,8 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // MeetingsService sends a recording bot to meetings and gives transcripts,
-// analyses and schema runs. Creation starts a job: poll GetMeeting until its
-// status is done or cancelled.
+// analyses and schema runs. Creation starts a job: follow it with
+// WatchMeeting until its status is done or cancelled.
 type MeetingsServiceClient interface {
 	// List meetings.
 	//
@@ -56,6 +57,18 @@ type MeetingsServiceClient interface {
 	// GET /meetings/{id}. Documented (/api-reference/meetings/get-meeting).
 	// Credits: 0 (inferred).
 	GetMeeting(ctx context.Context, in *GetMeetingRequest, opts ...grpc.CallOption) (*Meeting, error)
+	// Watch one meeting: the object at once, then after every change, until its
+	// status is done or cancelled.
+	//
+	// GET /meetings/{id}, asked every 30 s; less often where the polls of all
+	// jobs would exceed a tenth of the rate limit. Everyone who watches a meeting
+	// shares its polls. A slow reader gets the latest object, not all of them.
+	// The stream ends OK at a final state. It ends with a status where asking
+	// again is useless: NOT_FOUND where there is no such meeting, or no longer,
+	// UNAUTHENTICATED where the key is refused. Outages and rate limits do not
+	// end it. It has no time limit but the caller's deadline. Credits: 0
+	// (inferred).
+	WatchMeeting(ctx context.Context, in *WatchMeetingRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Meeting], error)
 	// Cancel the recording of a meeting.
 	//
 	// POST /meetings/{id}/cancel. Documented
@@ -121,6 +134,25 @@ func (c *meetingsServiceClient) GetMeeting(ctx context.Context, in *GetMeetingRe
 	return out, nil
 }
 
+func (c *meetingsServiceClient) WatchMeeting(ctx context.Context, in *WatchMeetingRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[Meeting], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &MeetingsService_ServiceDesc.Streams[0], MeetingsService_WatchMeeting_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchMeetingRequest, Meeting]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MeetingsService_WatchMeetingClient = grpc.ServerStreamingClient[Meeting]
+
 func (c *meetingsServiceClient) CancelMeeting(ctx context.Context, in *CancelMeetingRequest, opts ...grpc.CallOption) (*Meeting, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Meeting)
@@ -166,8 +198,8 @@ func (c *meetingsServiceClient) RunMeetingSchema(ctx context.Context, in *RunMee
 // for forward compatibility.
 //
 // MeetingsService sends a recording bot to meetings and gives transcripts,
-// analyses and schema runs. Creation starts a job: poll GetMeeting until its
-// status is done or cancelled.
+// analyses and schema runs. Creation starts a job: follow it with
+// WatchMeeting until its status is done or cancelled.
 type MeetingsServiceServer interface {
 	// List meetings.
 	//
@@ -189,6 +221,18 @@ type MeetingsServiceServer interface {
 	// GET /meetings/{id}. Documented (/api-reference/meetings/get-meeting).
 	// Credits: 0 (inferred).
 	GetMeeting(context.Context, *GetMeetingRequest) (*Meeting, error)
+	// Watch one meeting: the object at once, then after every change, until its
+	// status is done or cancelled.
+	//
+	// GET /meetings/{id}, asked every 30 s; less often where the polls of all
+	// jobs would exceed a tenth of the rate limit. Everyone who watches a meeting
+	// shares its polls. A slow reader gets the latest object, not all of them.
+	// The stream ends OK at a final state. It ends with a status where asking
+	// again is useless: NOT_FOUND where there is no such meeting, or no longer,
+	// UNAUTHENTICATED where the key is refused. Outages and rate limits do not
+	// end it. It has no time limit but the caller's deadline. Credits: 0
+	// (inferred).
+	WatchMeeting(*WatchMeetingRequest, grpc.ServerStreamingServer[Meeting]) error
 	// Cancel the recording of a meeting.
 	//
 	// POST /meetings/{id}/cancel. Documented
@@ -232,6 +276,9 @@ func (UnimplementedMeetingsServiceServer) CreateMeeting(context.Context, *Create
 }
 func (UnimplementedMeetingsServiceServer) GetMeeting(context.Context, *GetMeetingRequest) (*Meeting, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetMeeting not implemented")
+}
+func (UnimplementedMeetingsServiceServer) WatchMeeting(*WatchMeetingRequest, grpc.ServerStreamingServer[Meeting]) error {
+	return status.Error(codes.Unimplemented, "method WatchMeeting not implemented")
 }
 func (UnimplementedMeetingsServiceServer) CancelMeeting(context.Context, *CancelMeetingRequest) (*Meeting, error) {
 	return nil, status.Error(codes.Unimplemented, "method CancelMeeting not implemented")
@@ -319,6 +366,17 @@ func _MeetingsService_GetMeeting_Handler(srv interface{}, ctx context.Context, d
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _MeetingsService_WatchMeeting_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchMeetingRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(MeetingsServiceServer).WatchMeeting(m, &grpc.GenericServerStream[WatchMeetingRequest, Meeting]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type MeetingsService_WatchMeetingServer = grpc.ServerStreamingServer[Meeting]
 
 func _MeetingsService_CancelMeeting_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(CancelMeetingRequest)
@@ -428,6 +486,12 @@ var MeetingsService_ServiceDesc = grpc.ServiceDesc{
 			Handler:    _MeetingsService_RunMeetingSchema_Handler,
 		},
 	},
-	Streams:  []grpc.StreamDesc{},
+	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchMeeting",
+			Handler:       _MeetingsService_WatchMeeting_Handler,
+			ServerStreams: true,
+		},
+	},
 	Metadata: "mavera/v1/meetings.proto",
 }

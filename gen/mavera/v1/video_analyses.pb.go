@@ -515,6 +515,52 @@ func (x *GetVideoAnalysisRequest) GetId() string {
 	return ""
 }
 
+// WatchVideoAnalysisRequest is the request of WatchVideoAnalysis.
+type WatchVideoAnalysisRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Id of the video analysis. Required. Documented.
+	Id            string `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WatchVideoAnalysisRequest) Reset() {
+	*x = WatchVideoAnalysisRequest{}
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WatchVideoAnalysisRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WatchVideoAnalysisRequest) ProtoMessage() {}
+
+func (x *WatchVideoAnalysisRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WatchVideoAnalysisRequest.ProtoReflect.Descriptor instead.
+func (*WatchVideoAnalysisRequest) Descriptor() ([]byte, []int) {
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *WatchVideoAnalysisRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // ChatVideoAnalysisRequest is the request of ChatVideoAnalysis.
 type ChatVideoAnalysisRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -532,7 +578,7 @@ type ChatVideoAnalysisRequest struct {
 
 func (x *ChatVideoAnalysisRequest) Reset() {
 	*x = ChatVideoAnalysisRequest{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[4]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[5]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -544,7 +590,7 @@ func (x *ChatVideoAnalysisRequest) String() string {
 func (*ChatVideoAnalysisRequest) ProtoMessage() {}
 
 func (x *ChatVideoAnalysisRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[4]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[5]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -557,7 +603,7 @@ func (x *ChatVideoAnalysisRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ChatVideoAnalysisRequest.ProtoReflect.Descriptor instead.
 func (*ChatVideoAnalysisRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{4}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{5}
 }
 
 func (x *ChatVideoAnalysisRequest) GetId() string {
@@ -599,7 +645,7 @@ type StreamVideoAnalysisChatRequest struct {
 
 func (x *StreamVideoAnalysisChatRequest) Reset() {
 	*x = StreamVideoAnalysisChatRequest{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[5]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -611,7 +657,7 @@ func (x *StreamVideoAnalysisChatRequest) String() string {
 func (*StreamVideoAnalysisChatRequest) ProtoMessage() {}
 
 func (x *StreamVideoAnalysisChatRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[5]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -624,7 +670,7 @@ func (x *StreamVideoAnalysisChatRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StreamVideoAnalysisChatRequest.ProtoReflect.Descriptor instead.
 func (*StreamVideoAnalysisChatRequest) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{5}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *StreamVideoAnalysisChatRequest) GetId() string {
@@ -703,7 +749,7 @@ type VideoAnalysis struct {
 
 func (x *VideoAnalysis) Reset() {
 	*x = VideoAnalysis{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[6]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -715,7 +761,7 @@ func (x *VideoAnalysis) String() string {
 func (*VideoAnalysis) ProtoMessage() {}
 
 func (x *VideoAnalysis) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[6]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -728,7 +774,7 @@ func (x *VideoAnalysis) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VideoAnalysis.ProtoReflect.Descriptor instead.
 func (*VideoAnalysis) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{6}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *VideoAnalysis) GetId() string {
@@ -888,7 +934,7 @@ type VideoAnalysisChatMessage struct {
 
 func (x *VideoAnalysisChatMessage) Reset() {
 	*x = VideoAnalysisChatMessage{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[7]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -900,7 +946,7 @@ func (x *VideoAnalysisChatMessage) String() string {
 func (*VideoAnalysisChatMessage) ProtoMessage() {}
 
 func (x *VideoAnalysisChatMessage) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[7]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -913,7 +959,7 @@ func (x *VideoAnalysisChatMessage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VideoAnalysisChatMessage.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisChatMessage) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{7}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *VideoAnalysisChatMessage) GetRole() string {
@@ -952,7 +998,7 @@ type VideoAnalysisProgress struct {
 
 func (x *VideoAnalysisProgress) Reset() {
 	*x = VideoAnalysisProgress{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[8]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -964,7 +1010,7 @@ func (x *VideoAnalysisProgress) String() string {
 func (*VideoAnalysisProgress) ProtoMessage() {}
 
 func (x *VideoAnalysisProgress) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[8]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -977,7 +1023,7 @@ func (x *VideoAnalysisProgress) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VideoAnalysisProgress.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisProgress) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{8}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *VideoAnalysisProgress) GetTotalChunks() int32 {
@@ -1031,7 +1077,7 @@ type VideoAnalysisResults struct {
 
 func (x *VideoAnalysisResults) Reset() {
 	*x = VideoAnalysisResults{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[9]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1043,7 +1089,7 @@ func (x *VideoAnalysisResults) String() string {
 func (*VideoAnalysisResults) ProtoMessage() {}
 
 func (x *VideoAnalysisResults) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[9]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1056,7 +1102,7 @@ func (x *VideoAnalysisResults) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VideoAnalysisResults.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisResults) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{9}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VideoAnalysisResults) GetTotalChunks() int32 {
@@ -1138,7 +1184,7 @@ type VideoAnalysisChunk struct {
 
 func (x *VideoAnalysisChunk) Reset() {
 	*x = VideoAnalysisChunk{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[10]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1150,7 +1196,7 @@ func (x *VideoAnalysisChunk) String() string {
 func (*VideoAnalysisChunk) ProtoMessage() {}
 
 func (x *VideoAnalysisChunk) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[10]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1163,7 +1209,7 @@ func (x *VideoAnalysisChunk) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VideoAnalysisChunk.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisChunk) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{10}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *VideoAnalysisChunk) GetIndex() int32 {
@@ -1234,7 +1280,7 @@ type VideoAnalysisFullMetrics struct {
 
 func (x *VideoAnalysisFullMetrics) Reset() {
 	*x = VideoAnalysisFullMetrics{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[11]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1292,7 @@ func (x *VideoAnalysisFullMetrics) String() string {
 func (*VideoAnalysisFullMetrics) ProtoMessage() {}
 
 func (x *VideoAnalysisFullMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[11]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1305,7 @@ func (x *VideoAnalysisFullMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VideoAnalysisFullMetrics.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisFullMetrics) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{11}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *VideoAnalysisFullMetrics) GetEmotional() *structpb.Struct {
@@ -1337,7 +1383,7 @@ type VideoAnalysisWebInsight struct {
 
 func (x *VideoAnalysisWebInsight) Reset() {
 	*x = VideoAnalysisWebInsight{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[12]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1349,7 +1395,7 @@ func (x *VideoAnalysisWebInsight) String() string {
 func (*VideoAnalysisWebInsight) ProtoMessage() {}
 
 func (x *VideoAnalysisWebInsight) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[12]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1362,7 +1408,7 @@ func (x *VideoAnalysisWebInsight) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VideoAnalysisWebInsight.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisWebInsight) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{12}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *VideoAnalysisWebInsight) GetTitle() string {
@@ -1418,7 +1464,7 @@ type VideoAnalysisChunkMetrics struct {
 
 func (x *VideoAnalysisChunkMetrics) Reset() {
 	*x = VideoAnalysisChunkMetrics{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[13]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1430,7 +1476,7 @@ func (x *VideoAnalysisChunkMetrics) String() string {
 func (*VideoAnalysisChunkMetrics) ProtoMessage() {}
 
 func (x *VideoAnalysisChunkMetrics) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[13]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1443,7 +1489,7 @@ func (x *VideoAnalysisChunkMetrics) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VideoAnalysisChunkMetrics.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisChunkMetrics) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{13}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *VideoAnalysisChunkMetrics) GetEmotional() *VideoAnalysisChunkMetricsEmotional {
@@ -1490,7 +1536,7 @@ type VideoAnalysisFullMetricsAdEffectiveness struct {
 
 func (x *VideoAnalysisFullMetricsAdEffectiveness) Reset() {
 	*x = VideoAnalysisFullMetricsAdEffectiveness{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[14]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1502,7 +1548,7 @@ func (x *VideoAnalysisFullMetricsAdEffectiveness) String() string {
 func (*VideoAnalysisFullMetricsAdEffectiveness) ProtoMessage() {}
 
 func (x *VideoAnalysisFullMetricsAdEffectiveness) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[14]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1515,7 +1561,7 @@ func (x *VideoAnalysisFullMetricsAdEffectiveness) ProtoReflect() protoreflect.Me
 
 // Deprecated: Use VideoAnalysisFullMetricsAdEffectiveness.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisFullMetricsAdEffectiveness) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{14}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *VideoAnalysisFullMetricsAdEffectiveness) GetScore() float64 {
@@ -1559,7 +1605,7 @@ type VideoAnalysisChunkMetricsEmotional struct {
 
 func (x *VideoAnalysisChunkMetricsEmotional) Reset() {
 	*x = VideoAnalysisChunkMetricsEmotional{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[15]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1571,7 +1617,7 @@ func (x *VideoAnalysisChunkMetricsEmotional) String() string {
 func (*VideoAnalysisChunkMetricsEmotional) ProtoMessage() {}
 
 func (x *VideoAnalysisChunkMetricsEmotional) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[15]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1584,7 +1630,7 @@ func (x *VideoAnalysisChunkMetricsEmotional) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use VideoAnalysisChunkMetricsEmotional.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisChunkMetricsEmotional) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{15}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *VideoAnalysisChunkMetricsEmotional) GetPrimaryEmotionalTone() string {
@@ -1642,7 +1688,7 @@ type VideoAnalysisChunkMetricsCognitive struct {
 
 func (x *VideoAnalysisChunkMetricsCognitive) Reset() {
 	*x = VideoAnalysisChunkMetricsCognitive{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[16]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1654,7 +1700,7 @@ func (x *VideoAnalysisChunkMetricsCognitive) String() string {
 func (*VideoAnalysisChunkMetricsCognitive) ProtoMessage() {}
 
 func (x *VideoAnalysisChunkMetricsCognitive) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[16]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1667,7 +1713,7 @@ func (x *VideoAnalysisChunkMetricsCognitive) ProtoReflect() protoreflect.Message
 
 // Deprecated: Use VideoAnalysisChunkMetricsCognitive.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisChunkMetricsCognitive) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{16}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *VideoAnalysisChunkMetricsCognitive) GetMessageClarityScore() float64 {
@@ -1723,7 +1769,7 @@ type VideoAnalysisChunkMetricsBehavioral struct {
 
 func (x *VideoAnalysisChunkMetricsBehavioral) Reset() {
 	*x = VideoAnalysisChunkMetricsBehavioral{}
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[17]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1735,7 +1781,7 @@ func (x *VideoAnalysisChunkMetricsBehavioral) String() string {
 func (*VideoAnalysisChunkMetricsBehavioral) ProtoMessage() {}
 
 func (x *VideoAnalysisChunkMetricsBehavioral) ProtoReflect() protoreflect.Message {
-	mi := &file_mavera_v1_video_analyses_proto_msgTypes[17]
+	mi := &file_mavera_v1_video_analyses_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1748,7 +1794,7 @@ func (x *VideoAnalysisChunkMetricsBehavioral) ProtoReflect() protoreflect.Messag
 
 // Deprecated: Use VideoAnalysisChunkMetricsBehavioral.ProtoReflect.Descriptor instead.
 func (*VideoAnalysisChunkMetricsBehavioral) Descriptor() ([]byte, []int) {
-	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{17}
+	return file_mavera_v1_video_analyses_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *VideoAnalysisChunkMetricsBehavioral) GetIntentToActScore() float64 {
@@ -1826,6 +1872,8 @@ const file_mavera_v1_video_analyses_proto_rawDesc = "" +
 	"\t_asset_idB\x0f\n" +
 	"\r_workspace_id\"1\n" +
 	"\x17GetVideoAnalysisRequest\x12\x16\n" +
+	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\"3\n" +
+	"\x19WatchVideoAnalysisRequest\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\"\xc5\x01\n" +
 	"\x18ChatVideoAnalysisRequest\x12\x16\n" +
 	"\x02id\x18\x01 \x01(\tB\x06\xbaH\x03\xc8\x01\x01R\x02id\x12K\n" +
@@ -2004,14 +2052,16 @@ const file_mavera_v1_video_analyses_proto_rawDesc = "" +
 	"\x1aVIDEO_INTENT_INSPIRATIONAL\x10\a\x1a\x13\x9a\x80\x19\x0f\n" +
 	"\rInspirational\x123\n" +
 	"\x1aVIDEO_INTENT_ENTERTAINMENT\x10\b\x1a\x13\x9a\x80\x19\x0f\n" +
-	"\rEntertainment2\x97\x06\n" +
+	"\rEntertainment2\xa9\a\n" +
 	"\x14VideoAnalysesService\x12\x9c\x01\n" +
 	"\x11ListVideoAnalyses\x12#.mavera.v1.ListVideoAnalysesRequest\x1a$.mavera.v1.ListVideoAnalysesResponse\"<\x82\x80\x19\x1e\n" +
 	"\x0evideo_analyses\x12\x02\b<\x1a\x02\bx*\x04\b\x02\x10d\x82\xd3\xe4\x93\x02\x11\x12\x0f/video-analyses\x90\x02\x01\x12\x92\x01\n" +
 	"\x13CreateVideoAnalysis\x12%.mavera.v1.CreateVideoAnalysisRequest\x1a\x18.mavera.v1.VideoAnalysis\":\x82\x80\x19\x1c\n" +
 	"\x0evideo_analyses\x12\x02\b<\x1a\x02\bx \x010\x01\x82\xd3\xe4\x93\x02\x14:\x01*\"\x0f/video-analyses\x12\x8d\x01\n" +
 	"\x10GetVideoAnalysis\x12\".mavera.v1.GetVideoAnalysisRequest\x1a\x18.mavera.v1.VideoAnalysis\";\x82\x80\x19\x18\n" +
-	"\x0evideo_analyses\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x16\x12\x14/video-analyses/{id}\x90\x02\x01\x12\x91\x01\n" +
+	"\x0evideo_analyses\x12\x02\b<\x1a\x02\bx\x82\xd3\xe4\x93\x02\x16\x12\x14/video-analyses/{id}\x90\x02\x01\x12\x8f\x01\n" +
+	"\x12WatchVideoAnalysis\x12$.mavera.v1.WatchVideoAnalysisRequest\x1a\x18.mavera.v1.VideoAnalysis\"7\x82\x80\x19\x14\n" +
+	"\x0evideo_analyses\x12\x02\b<\x82\xd3\xe4\x93\x02\x16\x12\x14/video-analyses/{id}\x90\x02\x010\x01\x12\x91\x01\n" +
 	"\x11ChatVideoAnalysis\x12#.mavera.v1.ChatVideoAnalysisRequest\x1a\x13.mavera.v1.Response\"B\x82\x80\x19\x1a\n" +
 	"\x0evideo_analyses\x12\x02\b<\x1a\x02\bx \x01\x82\xd3\xe4\x93\x02\x1e:\x01*\"\x19/video-analyses/{id}/chat\x12\xa6\x01\n" +
 	"\x17StreamVideoAnalysisChat\x12).mavera.v1.StreamVideoAnalysisChatRequest\x1a\x1e.mavera.v1.ResponseStreamEvent\">\x82\x80\x19\x16\n" +
@@ -2030,7 +2080,7 @@ func file_mavera_v1_video_analyses_proto_rawDescGZIP() []byte {
 }
 
 var file_mavera_v1_video_analyses_proto_enumTypes = make([]protoimpl.EnumInfo, 2)
-var file_mavera_v1_video_analyses_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_mavera_v1_video_analyses_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_mavera_v1_video_analyses_proto_goTypes = []any{
 	(VideoAnalysisStatus)(0),                        // 0: mavera.v1.VideoAnalysisStatus
 	(VideoIntent)(0),                                // 1: mavera.v1.VideoIntent
@@ -2038,83 +2088,86 @@ var file_mavera_v1_video_analyses_proto_goTypes = []any{
 	(*ListVideoAnalysesResponse)(nil),               // 3: mavera.v1.ListVideoAnalysesResponse
 	(*CreateVideoAnalysisRequest)(nil),              // 4: mavera.v1.CreateVideoAnalysisRequest
 	(*GetVideoAnalysisRequest)(nil),                 // 5: mavera.v1.GetVideoAnalysisRequest
-	(*ChatVideoAnalysisRequest)(nil),                // 6: mavera.v1.ChatVideoAnalysisRequest
-	(*StreamVideoAnalysisChatRequest)(nil),          // 7: mavera.v1.StreamVideoAnalysisChatRequest
-	(*VideoAnalysis)(nil),                           // 8: mavera.v1.VideoAnalysis
-	(*VideoAnalysisChatMessage)(nil),                // 9: mavera.v1.VideoAnalysisChatMessage
-	(*VideoAnalysisProgress)(nil),                   // 10: mavera.v1.VideoAnalysisProgress
-	(*VideoAnalysisResults)(nil),                    // 11: mavera.v1.VideoAnalysisResults
-	(*VideoAnalysisChunk)(nil),                      // 12: mavera.v1.VideoAnalysisChunk
-	(*VideoAnalysisFullMetrics)(nil),                // 13: mavera.v1.VideoAnalysisFullMetrics
-	(*VideoAnalysisWebInsight)(nil),                 // 14: mavera.v1.VideoAnalysisWebInsight
-	(*VideoAnalysisChunkMetrics)(nil),               // 15: mavera.v1.VideoAnalysisChunkMetrics
-	(*VideoAnalysisFullMetricsAdEffectiveness)(nil), // 16: mavera.v1.VideoAnalysisFullMetricsAdEffectiveness
-	(*VideoAnalysisChunkMetricsEmotional)(nil),      // 17: mavera.v1.VideoAnalysisChunkMetricsEmotional
-	(*VideoAnalysisChunkMetricsCognitive)(nil),      // 18: mavera.v1.VideoAnalysisChunkMetricsCognitive
-	(*VideoAnalysisChunkMetricsBehavioral)(nil),     // 19: mavera.v1.VideoAnalysisChunkMetricsBehavioral
-	(*structpb.Struct)(nil),                         // 20: google.protobuf.Struct
-	(*timestamppb.Timestamp)(nil),                   // 21: google.protobuf.Timestamp
-	(*Response)(nil),                                // 22: mavera.v1.Response
-	(*ResponseStreamEvent)(nil),                     // 23: mavera.v1.ResponseStreamEvent
+	(*WatchVideoAnalysisRequest)(nil),               // 6: mavera.v1.WatchVideoAnalysisRequest
+	(*ChatVideoAnalysisRequest)(nil),                // 7: mavera.v1.ChatVideoAnalysisRequest
+	(*StreamVideoAnalysisChatRequest)(nil),          // 8: mavera.v1.StreamVideoAnalysisChatRequest
+	(*VideoAnalysis)(nil),                           // 9: mavera.v1.VideoAnalysis
+	(*VideoAnalysisChatMessage)(nil),                // 10: mavera.v1.VideoAnalysisChatMessage
+	(*VideoAnalysisProgress)(nil),                   // 11: mavera.v1.VideoAnalysisProgress
+	(*VideoAnalysisResults)(nil),                    // 12: mavera.v1.VideoAnalysisResults
+	(*VideoAnalysisChunk)(nil),                      // 13: mavera.v1.VideoAnalysisChunk
+	(*VideoAnalysisFullMetrics)(nil),                // 14: mavera.v1.VideoAnalysisFullMetrics
+	(*VideoAnalysisWebInsight)(nil),                 // 15: mavera.v1.VideoAnalysisWebInsight
+	(*VideoAnalysisChunkMetrics)(nil),               // 16: mavera.v1.VideoAnalysisChunkMetrics
+	(*VideoAnalysisFullMetricsAdEffectiveness)(nil), // 17: mavera.v1.VideoAnalysisFullMetricsAdEffectiveness
+	(*VideoAnalysisChunkMetricsEmotional)(nil),      // 18: mavera.v1.VideoAnalysisChunkMetricsEmotional
+	(*VideoAnalysisChunkMetricsCognitive)(nil),      // 19: mavera.v1.VideoAnalysisChunkMetricsCognitive
+	(*VideoAnalysisChunkMetricsBehavioral)(nil),     // 20: mavera.v1.VideoAnalysisChunkMetricsBehavioral
+	(*structpb.Struct)(nil),                         // 21: google.protobuf.Struct
+	(*timestamppb.Timestamp)(nil),                   // 22: google.protobuf.Timestamp
+	(*Response)(nil),                                // 23: mavera.v1.Response
+	(*ResponseStreamEvent)(nil),                     // 24: mavera.v1.ResponseStreamEvent
 }
 var file_mavera_v1_video_analyses_proto_depIdxs = []int32{
 	0,  // 0: mavera.v1.ListVideoAnalysesRequest.status:type_name -> mavera.v1.VideoAnalysisStatus
-	8,  // 1: mavera.v1.ListVideoAnalysesResponse.data:type_name -> mavera.v1.VideoAnalysis
-	20, // 2: mavera.v1.ListVideoAnalysesResponse.additional_fields:type_name -> google.protobuf.Struct
+	9,  // 1: mavera.v1.ListVideoAnalysesResponse.data:type_name -> mavera.v1.VideoAnalysis
+	21, // 2: mavera.v1.ListVideoAnalysesResponse.additional_fields:type_name -> google.protobuf.Struct
 	1,  // 3: mavera.v1.CreateVideoAnalysisRequest.primary_intent:type_name -> mavera.v1.VideoIntent
 	1,  // 4: mavera.v1.CreateVideoAnalysisRequest.secondary_intent:type_name -> mavera.v1.VideoIntent
 	1,  // 5: mavera.v1.CreateVideoAnalysisRequest.tertiary_intent:type_name -> mavera.v1.VideoIntent
-	20, // 6: mavera.v1.CreateVideoAnalysisRequest.additional_fields:type_name -> google.protobuf.Struct
-	9,  // 7: mavera.v1.ChatVideoAnalysisRequest.messages:type_name -> mavera.v1.VideoAnalysisChatMessage
-	20, // 8: mavera.v1.ChatVideoAnalysisRequest.additional_fields:type_name -> google.protobuf.Struct
-	9,  // 9: mavera.v1.StreamVideoAnalysisChatRequest.messages:type_name -> mavera.v1.VideoAnalysisChatMessage
-	20, // 10: mavera.v1.StreamVideoAnalysisChatRequest.additional_fields:type_name -> google.protobuf.Struct
+	21, // 6: mavera.v1.CreateVideoAnalysisRequest.additional_fields:type_name -> google.protobuf.Struct
+	10, // 7: mavera.v1.ChatVideoAnalysisRequest.messages:type_name -> mavera.v1.VideoAnalysisChatMessage
+	21, // 8: mavera.v1.ChatVideoAnalysisRequest.additional_fields:type_name -> google.protobuf.Struct
+	10, // 9: mavera.v1.StreamVideoAnalysisChatRequest.messages:type_name -> mavera.v1.VideoAnalysisChatMessage
+	21, // 10: mavera.v1.StreamVideoAnalysisChatRequest.additional_fields:type_name -> google.protobuf.Struct
 	0,  // 11: mavera.v1.VideoAnalysis.status:type_name -> mavera.v1.VideoAnalysisStatus
-	21, // 12: mavera.v1.VideoAnalysis.created_at:type_name -> google.protobuf.Timestamp
-	21, // 13: mavera.v1.VideoAnalysis.updated_at:type_name -> google.protobuf.Timestamp
-	10, // 14: mavera.v1.VideoAnalysis.progress:type_name -> mavera.v1.VideoAnalysisProgress
-	11, // 15: mavera.v1.VideoAnalysis.results:type_name -> mavera.v1.VideoAnalysisResults
-	12, // 16: mavera.v1.VideoAnalysis.chunks:type_name -> mavera.v1.VideoAnalysisChunk
-	20, // 17: mavera.v1.VideoAnalysis.additional_fields:type_name -> google.protobuf.Struct
-	20, // 18: mavera.v1.VideoAnalysisChatMessage.additional_fields:type_name -> google.protobuf.Struct
-	20, // 19: mavera.v1.VideoAnalysisProgress.additional_fields:type_name -> google.protobuf.Struct
-	21, // 20: mavera.v1.VideoAnalysisResults.completed_at:type_name -> google.protobuf.Timestamp
-	13, // 21: mavera.v1.VideoAnalysisResults.metrics:type_name -> mavera.v1.VideoAnalysisFullMetrics
-	14, // 22: mavera.v1.VideoAnalysisResults.web_insights:type_name -> mavera.v1.VideoAnalysisWebInsight
-	20, // 23: mavera.v1.VideoAnalysisResults.full_video_metrics:type_name -> google.protobuf.Struct
-	12, // 24: mavera.v1.VideoAnalysisResults.chunks:type_name -> mavera.v1.VideoAnalysisChunk
-	20, // 25: mavera.v1.VideoAnalysisResults.additional_fields:type_name -> google.protobuf.Struct
-	15, // 26: mavera.v1.VideoAnalysisChunk.metrics:type_name -> mavera.v1.VideoAnalysisChunkMetrics
-	20, // 27: mavera.v1.VideoAnalysisChunk.additional_fields:type_name -> google.protobuf.Struct
-	20, // 28: mavera.v1.VideoAnalysisFullMetrics.emotional:type_name -> google.protobuf.Struct
-	20, // 29: mavera.v1.VideoAnalysisFullMetrics.cognitive:type_name -> google.protobuf.Struct
-	20, // 30: mavera.v1.VideoAnalysisFullMetrics.behavioral:type_name -> google.protobuf.Struct
-	20, // 31: mavera.v1.VideoAnalysisFullMetrics.technical:type_name -> google.protobuf.Struct
-	20, // 32: mavera.v1.VideoAnalysisFullMetrics.platform:type_name -> google.protobuf.Struct
-	20, // 33: mavera.v1.VideoAnalysisFullMetrics.risk:type_name -> google.protobuf.Struct
-	16, // 34: mavera.v1.VideoAnalysisFullMetrics.ad_effectiveness:type_name -> mavera.v1.VideoAnalysisFullMetricsAdEffectiveness
-	20, // 35: mavera.v1.VideoAnalysisFullMetrics.additional_fields:type_name -> google.protobuf.Struct
-	20, // 36: mavera.v1.VideoAnalysisWebInsight.additional_fields:type_name -> google.protobuf.Struct
-	17, // 37: mavera.v1.VideoAnalysisChunkMetrics.emotional:type_name -> mavera.v1.VideoAnalysisChunkMetricsEmotional
-	18, // 38: mavera.v1.VideoAnalysisChunkMetrics.cognitive:type_name -> mavera.v1.VideoAnalysisChunkMetricsCognitive
-	19, // 39: mavera.v1.VideoAnalysisChunkMetrics.behavioral:type_name -> mavera.v1.VideoAnalysisChunkMetricsBehavioral
-	20, // 40: mavera.v1.VideoAnalysisChunkMetrics.additional_fields:type_name -> google.protobuf.Struct
-	20, // 41: mavera.v1.VideoAnalysisFullMetricsAdEffectiveness.additional_fields:type_name -> google.protobuf.Struct
-	20, // 42: mavera.v1.VideoAnalysisChunkMetricsEmotional.additional_fields:type_name -> google.protobuf.Struct
-	20, // 43: mavera.v1.VideoAnalysisChunkMetricsCognitive.additional_fields:type_name -> google.protobuf.Struct
-	20, // 44: mavera.v1.VideoAnalysisChunkMetricsBehavioral.additional_fields:type_name -> google.protobuf.Struct
+	22, // 12: mavera.v1.VideoAnalysis.created_at:type_name -> google.protobuf.Timestamp
+	22, // 13: mavera.v1.VideoAnalysis.updated_at:type_name -> google.protobuf.Timestamp
+	11, // 14: mavera.v1.VideoAnalysis.progress:type_name -> mavera.v1.VideoAnalysisProgress
+	12, // 15: mavera.v1.VideoAnalysis.results:type_name -> mavera.v1.VideoAnalysisResults
+	13, // 16: mavera.v1.VideoAnalysis.chunks:type_name -> mavera.v1.VideoAnalysisChunk
+	21, // 17: mavera.v1.VideoAnalysis.additional_fields:type_name -> google.protobuf.Struct
+	21, // 18: mavera.v1.VideoAnalysisChatMessage.additional_fields:type_name -> google.protobuf.Struct
+	21, // 19: mavera.v1.VideoAnalysisProgress.additional_fields:type_name -> google.protobuf.Struct
+	22, // 20: mavera.v1.VideoAnalysisResults.completed_at:type_name -> google.protobuf.Timestamp
+	14, // 21: mavera.v1.VideoAnalysisResults.metrics:type_name -> mavera.v1.VideoAnalysisFullMetrics
+	15, // 22: mavera.v1.VideoAnalysisResults.web_insights:type_name -> mavera.v1.VideoAnalysisWebInsight
+	21, // 23: mavera.v1.VideoAnalysisResults.full_video_metrics:type_name -> google.protobuf.Struct
+	13, // 24: mavera.v1.VideoAnalysisResults.chunks:type_name -> mavera.v1.VideoAnalysisChunk
+	21, // 25: mavera.v1.VideoAnalysisResults.additional_fields:type_name -> google.protobuf.Struct
+	16, // 26: mavera.v1.VideoAnalysisChunk.metrics:type_name -> mavera.v1.VideoAnalysisChunkMetrics
+	21, // 27: mavera.v1.VideoAnalysisChunk.additional_fields:type_name -> google.protobuf.Struct
+	21, // 28: mavera.v1.VideoAnalysisFullMetrics.emotional:type_name -> google.protobuf.Struct
+	21, // 29: mavera.v1.VideoAnalysisFullMetrics.cognitive:type_name -> google.protobuf.Struct
+	21, // 30: mavera.v1.VideoAnalysisFullMetrics.behavioral:type_name -> google.protobuf.Struct
+	21, // 31: mavera.v1.VideoAnalysisFullMetrics.technical:type_name -> google.protobuf.Struct
+	21, // 32: mavera.v1.VideoAnalysisFullMetrics.platform:type_name -> google.protobuf.Struct
+	21, // 33: mavera.v1.VideoAnalysisFullMetrics.risk:type_name -> google.protobuf.Struct
+	17, // 34: mavera.v1.VideoAnalysisFullMetrics.ad_effectiveness:type_name -> mavera.v1.VideoAnalysisFullMetricsAdEffectiveness
+	21, // 35: mavera.v1.VideoAnalysisFullMetrics.additional_fields:type_name -> google.protobuf.Struct
+	21, // 36: mavera.v1.VideoAnalysisWebInsight.additional_fields:type_name -> google.protobuf.Struct
+	18, // 37: mavera.v1.VideoAnalysisChunkMetrics.emotional:type_name -> mavera.v1.VideoAnalysisChunkMetricsEmotional
+	19, // 38: mavera.v1.VideoAnalysisChunkMetrics.cognitive:type_name -> mavera.v1.VideoAnalysisChunkMetricsCognitive
+	20, // 39: mavera.v1.VideoAnalysisChunkMetrics.behavioral:type_name -> mavera.v1.VideoAnalysisChunkMetricsBehavioral
+	21, // 40: mavera.v1.VideoAnalysisChunkMetrics.additional_fields:type_name -> google.protobuf.Struct
+	21, // 41: mavera.v1.VideoAnalysisFullMetricsAdEffectiveness.additional_fields:type_name -> google.protobuf.Struct
+	21, // 42: mavera.v1.VideoAnalysisChunkMetricsEmotional.additional_fields:type_name -> google.protobuf.Struct
+	21, // 43: mavera.v1.VideoAnalysisChunkMetricsCognitive.additional_fields:type_name -> google.protobuf.Struct
+	21, // 44: mavera.v1.VideoAnalysisChunkMetricsBehavioral.additional_fields:type_name -> google.protobuf.Struct
 	2,  // 45: mavera.v1.VideoAnalysesService.ListVideoAnalyses:input_type -> mavera.v1.ListVideoAnalysesRequest
 	4,  // 46: mavera.v1.VideoAnalysesService.CreateVideoAnalysis:input_type -> mavera.v1.CreateVideoAnalysisRequest
 	5,  // 47: mavera.v1.VideoAnalysesService.GetVideoAnalysis:input_type -> mavera.v1.GetVideoAnalysisRequest
-	6,  // 48: mavera.v1.VideoAnalysesService.ChatVideoAnalysis:input_type -> mavera.v1.ChatVideoAnalysisRequest
-	7,  // 49: mavera.v1.VideoAnalysesService.StreamVideoAnalysisChat:input_type -> mavera.v1.StreamVideoAnalysisChatRequest
-	3,  // 50: mavera.v1.VideoAnalysesService.ListVideoAnalyses:output_type -> mavera.v1.ListVideoAnalysesResponse
-	8,  // 51: mavera.v1.VideoAnalysesService.CreateVideoAnalysis:output_type -> mavera.v1.VideoAnalysis
-	8,  // 52: mavera.v1.VideoAnalysesService.GetVideoAnalysis:output_type -> mavera.v1.VideoAnalysis
-	22, // 53: mavera.v1.VideoAnalysesService.ChatVideoAnalysis:output_type -> mavera.v1.Response
-	23, // 54: mavera.v1.VideoAnalysesService.StreamVideoAnalysisChat:output_type -> mavera.v1.ResponseStreamEvent
-	50, // [50:55] is the sub-list for method output_type
-	45, // [45:50] is the sub-list for method input_type
+	6,  // 48: mavera.v1.VideoAnalysesService.WatchVideoAnalysis:input_type -> mavera.v1.WatchVideoAnalysisRequest
+	7,  // 49: mavera.v1.VideoAnalysesService.ChatVideoAnalysis:input_type -> mavera.v1.ChatVideoAnalysisRequest
+	8,  // 50: mavera.v1.VideoAnalysesService.StreamVideoAnalysisChat:input_type -> mavera.v1.StreamVideoAnalysisChatRequest
+	3,  // 51: mavera.v1.VideoAnalysesService.ListVideoAnalyses:output_type -> mavera.v1.ListVideoAnalysesResponse
+	9,  // 52: mavera.v1.VideoAnalysesService.CreateVideoAnalysis:output_type -> mavera.v1.VideoAnalysis
+	9,  // 53: mavera.v1.VideoAnalysesService.GetVideoAnalysis:output_type -> mavera.v1.VideoAnalysis
+	9,  // 54: mavera.v1.VideoAnalysesService.WatchVideoAnalysis:output_type -> mavera.v1.VideoAnalysis
+	23, // 55: mavera.v1.VideoAnalysesService.ChatVideoAnalysis:output_type -> mavera.v1.Response
+	24, // 56: mavera.v1.VideoAnalysesService.StreamVideoAnalysisChat:output_type -> mavera.v1.ResponseStreamEvent
+	51, // [51:57] is the sub-list for method output_type
+	45, // [45:51] is the sub-list for method input_type
 	45, // [45:45] is the sub-list for extension type_name
 	45, // [45:45] is the sub-list for extension extendee
 	0,  // [0:45] is the sub-list for field type_name
@@ -2129,23 +2182,23 @@ func file_mavera_v1_video_analyses_proto_init() {
 	file_mavera_v1_video_analyses_proto_msgTypes[0].OneofWrappers = []any{}
 	file_mavera_v1_video_analyses_proto_msgTypes[1].OneofWrappers = []any{}
 	file_mavera_v1_video_analyses_proto_msgTypes[2].OneofWrappers = []any{}
-	file_mavera_v1_video_analyses_proto_msgTypes[6].OneofWrappers = []any{}
 	file_mavera_v1_video_analyses_proto_msgTypes[7].OneofWrappers = []any{}
 	file_mavera_v1_video_analyses_proto_msgTypes[8].OneofWrappers = []any{}
 	file_mavera_v1_video_analyses_proto_msgTypes[9].OneofWrappers = []any{}
 	file_mavera_v1_video_analyses_proto_msgTypes[10].OneofWrappers = []any{}
-	file_mavera_v1_video_analyses_proto_msgTypes[12].OneofWrappers = []any{}
-	file_mavera_v1_video_analyses_proto_msgTypes[14].OneofWrappers = []any{}
+	file_mavera_v1_video_analyses_proto_msgTypes[11].OneofWrappers = []any{}
+	file_mavera_v1_video_analyses_proto_msgTypes[13].OneofWrappers = []any{}
 	file_mavera_v1_video_analyses_proto_msgTypes[15].OneofWrappers = []any{}
 	file_mavera_v1_video_analyses_proto_msgTypes[16].OneofWrappers = []any{}
 	file_mavera_v1_video_analyses_proto_msgTypes[17].OneofWrappers = []any{}
+	file_mavera_v1_video_analyses_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_mavera_v1_video_analyses_proto_rawDesc), len(file_mavera_v1_video_analyses_proto_rawDesc)),
 			NumEnums:      2,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -22,6 +22,7 @@ const (
 	VideoAnalysesService_ListVideoAnalyses_FullMethodName       = "/mavera.v1.VideoAnalysesService/ListVideoAnalyses"
 	VideoAnalysesService_CreateVideoAnalysis_FullMethodName     = "/mavera.v1.VideoAnalysesService/CreateVideoAnalysis"
 	VideoAnalysesService_GetVideoAnalysis_FullMethodName        = "/mavera.v1.VideoAnalysesService/GetVideoAnalysis"
+	VideoAnalysesService_WatchVideoAnalysis_FullMethodName      = "/mavera.v1.VideoAnalysesService/WatchVideoAnalysis"
 	VideoAnalysesService_ChatVideoAnalysis_FullMethodName       = "/mavera.v1.VideoAnalysesService/ChatVideoAnalysis"
 	VideoAnalysesService_StreamVideoAnalysisChat_FullMethodName = "/mavera.v1.VideoAnalysesService/StreamVideoAnalysisChat"
 )
@@ -31,7 +32,7 @@ const (
 // For semantics around ctx use and closing/ending streaming RPCs, please refer to https://pkg.go.dev/google.golang.org/grpc/?tab=doc#ClientConn.NewStream.
 //
 // VideoAnalysesService analyses videos and chats about them. Creation starts a
-// job: poll GetVideoAnalysis every 15-30 s until its status is completed or
+// job: follow it with WatchVideoAnalysis until its status is completed or
 // failed. At most 3 run at a time for one key.
 type VideoAnalysesServiceClient interface {
 	// List video analyses, optionally by state.
@@ -56,6 +57,19 @@ type VideoAnalysesServiceClient interface {
 	// GET /video-analyses/{id}. Documented
 	// (/api-reference/video-analysis/get-video-analysis). Credits: 0 (inferred).
 	GetVideoAnalysis(ctx context.Context, in *GetVideoAnalysisRequest, opts ...grpc.CallOption) (*VideoAnalysis, error)
+	// Watch one video analysis: the object at once, then after every change,
+	// until its status is completed or failed.
+	//
+	// GET /video-analyses/{id}, asked every 15 s, and up to 30 s as it gets
+	// older; less often where the polls of all jobs would exceed a tenth of the
+	// rate limit. Everyone who watches a video analysis shares its polls. A slow
+	// reader gets the latest object, not all of them. The stream ends OK at a
+	// final state, that of a failed job too: its last object has the error. It
+	// ends with a status where asking again is useless: NOT_FOUND where there is
+	// no such video analysis, or no longer, UNAUTHENTICATED where the key is
+	// refused. Outages and rate limits do not end it. It has no time limit but
+	// the caller's deadline. Credits: 0 (inferred).
+	WatchVideoAnalysis(ctx context.Context, in *WatchVideoAnalysisRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VideoAnalysis], error)
 	// Ask about a completed analysis, with its data as context.
 	//
 	// POST /video-analyses/{id}/chat. Documented
@@ -120,6 +134,25 @@ func (c *videoAnalysesServiceClient) GetVideoAnalysis(ctx context.Context, in *G
 	return out, nil
 }
 
+func (c *videoAnalysesServiceClient) WatchVideoAnalysis(ctx context.Context, in *WatchVideoAnalysisRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[VideoAnalysis], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &VideoAnalysesService_ServiceDesc.Streams[0], VideoAnalysesService_WatchVideoAnalysis_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[WatchVideoAnalysisRequest, VideoAnalysis]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VideoAnalysesService_WatchVideoAnalysisClient = grpc.ServerStreamingClient[VideoAnalysis]
+
 func (c *videoAnalysesServiceClient) ChatVideoAnalysis(ctx context.Context, in *ChatVideoAnalysisRequest, opts ...grpc.CallOption) (*Response, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(Response)
@@ -132,7 +165,7 @@ func (c *videoAnalysesServiceClient) ChatVideoAnalysis(ctx context.Context, in *
 
 func (c *videoAnalysesServiceClient) StreamVideoAnalysisChat(ctx context.Context, in *StreamVideoAnalysisChatRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ResponseStreamEvent], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &VideoAnalysesService_ServiceDesc.Streams[0], VideoAnalysesService_StreamVideoAnalysisChat_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &VideoAnalysesService_ServiceDesc.Streams[1], VideoAnalysesService_StreamVideoAnalysisChat_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -154,7 +187,7 @@ type VideoAnalysesService_StreamVideoAnalysisChatClient = grpc.ServerStreamingCl
 // for forward compatibility.
 //
 // VideoAnalysesService analyses videos and chats about them. Creation starts a
-// job: poll GetVideoAnalysis every 15-30 s until its status is completed or
+// job: follow it with WatchVideoAnalysis until its status is completed or
 // failed. At most 3 run at a time for one key.
 type VideoAnalysesServiceServer interface {
 	// List video analyses, optionally by state.
@@ -179,6 +212,19 @@ type VideoAnalysesServiceServer interface {
 	// GET /video-analyses/{id}. Documented
 	// (/api-reference/video-analysis/get-video-analysis). Credits: 0 (inferred).
 	GetVideoAnalysis(context.Context, *GetVideoAnalysisRequest) (*VideoAnalysis, error)
+	// Watch one video analysis: the object at once, then after every change,
+	// until its status is completed or failed.
+	//
+	// GET /video-analyses/{id}, asked every 15 s, and up to 30 s as it gets
+	// older; less often where the polls of all jobs would exceed a tenth of the
+	// rate limit. Everyone who watches a video analysis shares its polls. A slow
+	// reader gets the latest object, not all of them. The stream ends OK at a
+	// final state, that of a failed job too: its last object has the error. It
+	// ends with a status where asking again is useless: NOT_FOUND where there is
+	// no such video analysis, or no longer, UNAUTHENTICATED where the key is
+	// refused. Outages and rate limits do not end it. It has no time limit but
+	// the caller's deadline. Credits: 0 (inferred).
+	WatchVideoAnalysis(*WatchVideoAnalysisRequest, grpc.ServerStreamingServer[VideoAnalysis]) error
 	// Ask about a completed analysis, with its data as context.
 	//
 	// POST /video-analyses/{id}/chat. Documented
@@ -221,6 +267,9 @@ func (UnimplementedVideoAnalysesServiceServer) CreateVideoAnalysis(context.Conte
 }
 func (UnimplementedVideoAnalysesServiceServer) GetVideoAnalysis(context.Context, *GetVideoAnalysisRequest) (*VideoAnalysis, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetVideoAnalysis not implemented")
+}
+func (UnimplementedVideoAnalysesServiceServer) WatchVideoAnalysis(*WatchVideoAnalysisRequest, grpc.ServerStreamingServer[VideoAnalysis]) error {
+	return status.Error(codes.Unimplemented, "method WatchVideoAnalysis not implemented")
 }
 func (UnimplementedVideoAnalysesServiceServer) ChatVideoAnalysis(context.Context, *ChatVideoAnalysisRequest) (*Response, error) {
 	return nil, status.Error(codes.Unimplemented, "method ChatVideoAnalysis not implemented")
@@ -303,6 +352,17 @@ func _VideoAnalysesService_GetVideoAnalysis_Handler(srv interface{}, ctx context
 	return interceptor(ctx, in, info, handler)
 }
 
+func _VideoAnalysesService_WatchVideoAnalysis_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(WatchVideoAnalysisRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(VideoAnalysesServiceServer).WatchVideoAnalysis(m, &grpc.GenericServerStream[WatchVideoAnalysisRequest, VideoAnalysis]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type VideoAnalysesService_WatchVideoAnalysisServer = grpc.ServerStreamingServer[VideoAnalysis]
+
 func _VideoAnalysesService_ChatVideoAnalysis_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ChatVideoAnalysisRequest)
 	if err := dec(in); err != nil {
@@ -357,6 +417,11 @@ var VideoAnalysesService_ServiceDesc = grpc.ServiceDesc{
 		},
 	},
 	Streams: []grpc.StreamDesc{
+		{
+			StreamName:    "WatchVideoAnalysis",
+			Handler:       _VideoAnalysesService_WatchVideoAnalysis_Handler,
+			ServerStreams: true,
+		},
 		{
 			StreamName:    "StreamVideoAnalysisChat",
 			Handler:       _VideoAnalysesService_StreamVideoAnalysisChat_Handler,
