@@ -232,6 +232,10 @@ func (c *tally) AddBudgetRefusal(_ context.Context, family string)         { c.d
 func (c *tally) AddTransition(_ context.Context, family, _, to string)     { c.decide(family, to) }
 func (c *tally) RecordWait(context.Context, string, string, time.Duration) {}
 
+func (c *tally) RecordJob(_ context.Context, family string, age time.Duration) {
+	c.decide(family, "job", age.String())
+}
+
 func (c *tally) RecordCall(context.Context, string, codes.Code, time.Duration)             {}
 func (c *tally) RecordAttempt(context.Context, string, string, int, string, time.Duration) {}
 func (c *tally) RecordGeneration(context.Context, string, string, string, time.Duration)   {}

@@ -62,6 +62,7 @@ func newResilient(options Options, policies Policies, generative map[*transcode.
 			state := &familyState{breaker: resilience.NewLocalBreaker(policy.Breaker)}
 			if policy.Caps.Slots > 0 {
 				state.slots = resilience.NewBulkhead(policy.Caps, resilience.NewLocalSlots())
+				state.slots.OnEnd(func(age time.Duration) { options.Observer.RecordJob(context.Background(), key.family, age) })
 			}
 			return state
 		}, func(state *familyState) bool { return state.slots == nil || state.slots.Idle() }),

@@ -38,6 +38,8 @@ type Observer interface {
 	AddBudgetRefusal(ctx context.Context, family string)
 	AddTransition(ctx context.Context, family, from, to string)
 	RecordWait(ctx context.Context, family, class string, wait time.Duration)
+	// RecordJob is told how old a job was that held a slot when it was seen to be over.
+	RecordJob(ctx context.Context, family string, age time.Duration)
 	// RecordCall is told of every RPC, ours or not; method has no slash in front.
 	RecordCall(ctx context.Context, method string, code codes.Code, took time.Duration)
 	// RecordAttempt is told of every attempt: the route below the base URL, the status,

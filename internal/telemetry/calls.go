@@ -46,6 +46,7 @@ type callInstruments struct {
 	attempts metric.Float64Histogram
 	gens     metric.Float64Histogram
 	tokens   metric.Int64Histogram
+	jobs     metric.Float64Histogram
 
 	rpcSets     sets[rpcSet]
 	attemptSets sets[attemptSet]
@@ -67,7 +68,7 @@ type attemptSet struct {
 type genSet struct{ operation, model, errorType, tokens string }
 
 func newCallInstruments(meter metric.Meter) (*callInstruments, error) {
-	var errs [4]error
+	var errs [5]error
 	c := &callInstruments{models: newLabels(maxModels)}
 	// Short answers come from Mavera's lists, long ones from Mave, which takes up to 300 s.
 	seconds := metric.WithExplicitBucketBoundaries(0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10, 30, 60, 120, 300)
@@ -82,6 +83,10 @@ func newCallInstruments(meter metric.Meter) (*callInstruments, error) {
 	c.tokens, errs[3] = meter.Int64Histogram(genTokens, metric.WithUnit("{token}"),
 		metric.WithDescription("Tokens that answers report as read (input) and written (output)."),
 		metric.WithExplicitBucketBoundaries(1, 4, 16, 64, 256, 1024, 4096, 16384, 65536, 262144, 1048576, 4194304, 16777216, 67108864))
+	c.jobs, errs[4] = meter.Float64Histogram(jobDuration, metric.WithUnit("s"),
+		metric.WithDescription("How old jobs were that held a slot when they were seen to be over: finished, failed or gone."),
+		// A focus group takes 60 to 90 s, a video analysis 2 to 10 min (/guides/rate-limits, /quickstart-video).
+		metric.WithExplicitBucketBoundaries(5, 15, 30, 45, 60, 75, 90, 120, 180, 240, 300, 450, 600, 900, 1800, 3600))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make instruments of calls: %w", err)
 	}
@@ -134,6 +139,11 @@ func (i *Instruments) RecordTokens(ctx context.Context, operation, model string,
 			c.tokens.Record(ctx, count, c.genSets.of(set, generation)...)
 		}
 	}
+}
+
+// RecordJob records how old a job was that held a slot when it was seen to be over.
+func (i *Instruments) RecordJob(ctx context.Context, family string, age time.Duration) {
+	i.calls.jobs.Record(ctx, age.Seconds(), metric.WithAttributes(FamilyKey.String(family)))
 }
 
 func generation(k genSet) []attribute.KeyValue {

@@ -38,6 +38,8 @@ func TestCallMetrics(t *testing.T) {
 	i.RecordTokens(ctx, "chat", "mavera-1", 26, 0)
 	i.RecordTokens(ctx, "chat", "mavera-1", 1, 20)
 
+	i.RecordJob(ctx, "focus_groups", 75*time.Second)
+
 	const chat = `gen_ai_operation_name="chat",gen_ai_provider_name="mavera",gen_ai_request_model=`
 	want := []string{
 		`gen_ai_client_operation_duration_seconds_count{` + chat + `"mavera-1"} 1`,
@@ -48,6 +50,8 @@ func TestCallMetrics(t *testing.T) {
 		`http_client_request_duration_seconds_count{error_type="503",http_request_method="GET",http_response_status_code="503",url_template="/personas/{id}"} 1`,
 		`http_client_request_duration_seconds_count{error_type="connection_failed",http_request_method="GET",url_template="/personas/{id}"} 1`,
 		`http_client_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",url_template="/personas/{id}"} 1`,
+		`mavera_gateway_job_duration_seconds_count{family="focus_groups"} 1`,
+		`mavera_gateway_job_duration_seconds_sum{family="focus_groups"} 75`,
 		`rpc_server_call_duration_seconds_count{error_type="UNAVAILABLE",rpc_method="` + rpc + `",rpc_response_status_code="UNAVAILABLE",rpc_system_name="grpc"} 1`,
 		`rpc_server_call_duration_seconds_count{rpc_method="` + rpc + `",rpc_response_status_code="NOT_FOUND",rpc_system_name="grpc"} 1`,
 		`rpc_server_call_duration_seconds_count{rpc_method="` + rpc + `",rpc_response_status_code="OK",rpc_system_name="grpc"} 2`,
@@ -55,6 +59,7 @@ func TestCallMetrics(t *testing.T) {
 	got := slices.Concat(
 		scrape(t, telemetry, "gen_ai_client_operation_duration_seconds_count"), scrape(t, telemetry, "gen_ai_client_token_usage_sum"),
 		scrape(t, telemetry, "http_client_request_duration_seconds_count"), scrape(t, telemetry, "rpc_server_call_duration_seconds_count"),
+		scrape(t, telemetry, "mavera_gateway_job_duration_seconds_count"), scrape(t, telemetry, "mavera_gateway_job_duration_seconds_sum"),
 	)
 	slices.Sort(got)
 	slices.Sort(want)

@@ -40,6 +40,9 @@ const (
 	slotsInUse   = "mavera.gateway.slots_in_use"  // Gauge of slots; family.
 	slotsWaiting = "mavera.gateway.slots_waiting" // Gauge of calls; family.
 
+	// The jobs that held slots.
+	jobDuration = "mavera.gateway.job_duration" // Histogram of seconds; family.
+
 	// The jobs that are watched, of all keys.
 	watches     = "mavera.gateway.watches"      // Gauge of streams; family.
 	watchedJobs = "mavera.gateway.watched_jobs" // Gauge of jobs; family.
