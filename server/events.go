@@ -7,7 +7,6 @@ import (
 	"google.golang.org/grpc"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
-	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 )
 
 // events makes one exchange whose answer comes event by event, and sends each on
@@ -51,9 +50,4 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 			return mavera.NewFailure(mavera.CallerLeft, err)
 		}
 	}
-}
-
-// streamers are what serves the streams of each kind.
-func (h *handler) streamers() map[transcode.Kind]streamer {
-	return map[transcode.Kind]streamer{transcode.Events: h.events}
 }

@@ -154,8 +154,7 @@ func New(options Options) (*Server, error) {
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
 	s.handler = &handler{options: options, generative: generates, chain: chain}
-	s.handler.streams = s.handler.streamers()
-	s.handler.streams[transcode.Watch] = s.watches.serve
+	s.handler.streams = s.streamers()
 	if err := s.handler.register(s.grpc, plans); err != nil {
 		return nil, err
 	}
@@ -172,6 +171,11 @@ func New(options Options) (*Server, error) {
 		reflection.Register(s.grpc)
 	}
 	return s, nil
+}
+
+// streamers are what serves the streams of each kind.
+func (s *Server) streamers() map[transcode.Kind]streamer {
+	return map[transcode.Kind]streamer{transcode.Events: s.handler.events, transcode.Watch: s.watches.serve}
 }
 
 func (s *Server) grpcOptions() []grpc.ServerOption {

@@ -85,7 +85,6 @@ func (w *walk) document(t *testing.T, p property, fd protoreflect.FieldDescripto
 // checkRules compares the constraints of all fields with the documented ones.
 func (w *walk) checkRules(t *testing.T) {
 	t.Helper()
-	w.shareRules()
 	eachMessage(func(md protoreflect.MessageDescriptor) {
 		for i := range md.Oneofs().Len() {
 			oneof := md.Oneofs().Get(i)
