@@ -62,7 +62,7 @@ func answer(status int, headers ...string) object {
 
 // TestChaos plays every scenario against programs of its own.
 func TestChaos(t *testing.T) {
-	for _, row := range slices.Concat(statusChaos(), pacingChaos(), networkChaos(), callerChaos()) {
+	for _, row := range slices.Concat(statusChaos(), pacingChaos(), networkChaos(), callerChaos(), streamChaos()) {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
 			m := startMavera(t)

@@ -38,6 +38,7 @@ func TestGreeting(t *testing.T) {
 		{"mavera.v1.PersonasService\n", false},
 		{`"nextPageToken":`, false},
 		{`"status": "RESPONSE_STATUS_COMPLETED"`, false},
+		{`"delta": "Speaking as "`, false},
 		{"Code: NotFound\n  Message: GetPersona: ", true},
 	}
 	if len(lines) != len(want) {

@@ -36,7 +36,7 @@ const (
 	storyID     = "story_abc123"
 )
 
-// TestOperations calls every RPC once, in an order in which each finds what it
+// TestOperations calls every unary RPC once, in an order in which each finds what it
 // needs. The proxy holds both sides of every exchange against the contract, and
 // the gateway's metrics say whether an answer had anything that got no field.
 func TestOperations(t *testing.T) {
@@ -61,7 +61,9 @@ func TestOperations(t *testing.T) {
 	var all []string
 	for _, service := range transcode.Services() {
 		for i := range service.Methods().Len() {
-			all = append(all, fmt.Sprintf("%s/%s", service.Name(), service.Methods().Get(i).Name()))
+			if method := service.Methods().Get(i); !method.IsStreamingClient() && !method.IsStreamingServer() {
+				all = append(all, fmt.Sprintf("%s/%s", service.Name(), method.Name()))
+			}
 		}
 	}
 	slices.Sort(all)

@@ -153,9 +153,9 @@ func question() *maverav1.ResponseInput {
 }
 
 // expectTraces compares the traces of a service with the expected ones.
-func expectTraces(t *testing.T, name string, traces map[string][]jaegerSpan) {
+func expectTraces(t *testing.T, name string, traces map[string][]*jaegerSpan) {
 	t.Helper()
-	var all []jaegerSpan
+	var all []*jaegerSpan
 	for _, spans := range traces {
 		all = append(all, spans...)
 	}
@@ -208,7 +208,7 @@ func TestTraceContextUpstream(t *testing.T) {
 	send(launchTraced(t, m, j.otlp, "OTEL_SERVICE_NAME=upstream", "GATEWAY_PROPAGATE_TRACE_UPSTREAM=true"), "traceparent", w3c+sampled)
 	var want []string
 	for _, spans := range j.traces(t, "upstream", 4) {
-		slices.SortFunc(spans, func(a, b jaegerSpan) int { return order.Compare(a.StartTime, b.StartTime) })
+		slices.SortFunc(spans, func(a, b *jaegerSpan) int { return order.Compare(a.StartTime, b.StartTime) })
 		for _, span := range spans {
 			if span.OperationName == "GET /personas/{id}" {
 				want = append(want, w3c+"-"+span.SpanID+"-01")

@@ -92,7 +92,19 @@ func receive(stream grpc.ServerStreamingClient[maverav1.MaveStreamEvent]) (got t
 // text is all of it in one line.
 func (g told) text(t *testing.T) string {
 	t.Helper()
-	text := strings.Join(g.events, " ") + ": "
+	var runs []string
+	for i := 0; i < len(g.events); {
+		n := i
+		for n < len(g.events) && g.events[n] == g.events[i] {
+			n++
+		}
+		run := g.events[i]
+		if n-i > 1 {
+			run += " ×" + strconv.Itoa(n-i)
+		}
+		runs, i = append(runs, run), n
+	}
+	text := strings.Join(runs, " ") + ": "
 	if g.err == nil {
 		return text + "OK attempts=" + strings.Join(g.trailer.Get(attemptsKey), ",") + " credits=" + strings.Join(g.trailer.Get(creditsKey), ",")
 	}
@@ -117,10 +129,10 @@ func TestEvents(t *testing.T) {
 		charge float64
 	}
 	for _, row := range []row{
-		{"whole", []http.HandlerFunc{streams(content, content, done)}, "content content done: OK attempts=1 credits=12", 0, 12},
+		{"whole", []http.HandlerFunc{streams(content, content, done)}, "content ×2 done: OK attempts=1 credits=12", 0, 12},
 		{"with [DONE]", []http.HandlerFunc{streams(content, done, doneEnd)}, "content done: OK attempts=1 credits=12", 0, 12},
 		{"[DONE] alone at the end", []http.HandlerFunc{streams(content, doneEnd)}, "content: OK attempts=1 credits=", 0, 0},
-		{"events twice", []http.HandlerFunc{streams(content, content, done, done)}, "content content done done: OK attempts=1 credits=12", 0, 12},
+		{"events twice", []http.HandlerFunc{streams(content, content, done, done)}, "content ×2 done ×2: OK attempts=1 credits=12", 0, 12},
 		{"slow, with comments", []http.HandlerFunc{streams(": hello\n\n", 119*time.Second, content, 119*time.Second, done)}, "content done: OK attempts=1 credits=12", 238 * time.Second, 12},
 		{"unknown", []http.HandlerFunc{streams("event: phase\ndata: {}\n\n", done)}, "unknown done: OK attempts=1 credits=12", 0, 12},
 		{"a last event whose connection stays", []http.HandlerFunc{streams(content, done, hang)}, "content done: OK attempts=1 credits=12", time.Second, 12},
@@ -175,7 +187,7 @@ func TestEvents(t *testing.T) {
 		{
 			"cut",
 			[]http.HandlerFunc{streams(content, content, cut)},
-			"content content: Unavailable STREAM_CUT mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1 events_delivered=2", 0, 0,
+			"content ×2: Unavailable STREAM_CUT mavera.io attempts=1 waited_ms=0 retryable=false pushback=-1 events_delivered=2", 0, 0,
 		},
 		{
 			"ended without the last event",
@@ -451,7 +463,7 @@ func TestStopStreams(t *testing.T) {
 		time.Sleep(9 * time.Second)
 		close(step)
 		got := <-ended
-		want := "content content: Unknown OUTCOME_UNKNOWN mavera.io attempts=1 waited_ms=0 retryable=false outcome=unknown pushback=-1 events_delivered=2"
+		want := "content ×2: Unknown OUTCOME_UNKNOWN mavera.io attempts=1 waited_ms=0 retryable=false outcome=unknown pushback=-1 events_delivered=2"
 		if text := got.text(t); text != want {
 			t.Errorf("\ngot  %s\nwant %s", text, want)
 		}
@@ -460,4 +472,27 @@ func TestStopStreams(t *testing.T) {
 		}
 		<-stopped
 	})
+}
+
+// TestStreamPanic: a panic ends its stream with a status, and frees its slot.
+func TestStreamPanic(t *testing.T) {
+	h := newHarness(t, streams(content, done), func(o *Options) { o.Client = nil })
+	if got, want := verdict(h.streamMave(t.Context()).err), "Internal PANIC gateway.mavera.io"; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	if used := h.server.Snapshot().Slots["mave"].Taken; used != 0 {
+		t.Errorf("%d slots are held", used)
+	}
+}
+
+// TestReplay gives a request as often as a client sends it: once.
+func TestReplay(t *testing.T) {
+	r := &replay{request: &maverav1.StreamMaveChatRequest{Message: "Why?"}}
+	var got maverav1.StreamMaveChatRequest
+	if err := r.RecvMsg(&got); err != nil || got.GetMessage() != "Why?" {
+		t.Errorf("got %v, %v", &got, err)
+	}
+	if err := r.RecvMsg(&got); !errors.Is(err, io.EOF) {
+		t.Errorf("then %v", err)
+	}
 }

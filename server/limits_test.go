@@ -205,7 +205,12 @@ func TestStop(t *testing.T) {
 		if got, want := status.Convert(cut).Message(), "CreateFolder: this gateway shut down before Mavera's answer was there; the call may have been carried out: look for its result before you repeat it"; got != want {
 			t.Errorf("got %q, want %q", got, want)
 		}
-		<-watched
+		if got, want := verdict(<-watched), "Unavailable SHUTTING_DOWN gateway.mavera.io"; got != want {
+			t.Errorf("a watcher: got %s, want %s", got, want)
+		}
+		if got := watch.Trailer().Get(pushbackKey); len(got) != 1 || got[0] != "0" {
+			t.Errorf("a watcher: pushback %q", got)
+		}
 		<-stopped
 		if passed := time.Since(begin); passed != 10*time.Second {
 			t.Errorf("stopped after %s", passed)

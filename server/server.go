@@ -38,6 +38,13 @@ type Observer interface {
 	AddBudgetRefusal(ctx context.Context, family string)
 	AddTransition(ctx context.Context, family, from, to string)
 	RecordWait(ctx context.Context, family, class string, wait time.Duration)
+	// AddPoll counts polls of jobs that are watched; result is one of [jobs.Result].
+	AddPoll(ctx context.Context, family, result string)
+	Meter
+}
+
+// A Meter measures how long things took, and tokens.
+type Meter interface {
 	// RecordJob is told how old a job was that held a slot when it was seen to be over.
 	RecordJob(ctx context.Context, family string, age time.Duration)
 	// RecordCall is told of every RPC, ours or not; method has no slash in front.
@@ -49,8 +56,6 @@ type Observer interface {
 	// failed is of a bounded set, or "". RecordTokens is told what its answer reports.
 	RecordGeneration(ctx context.Context, operation, model, errorType string, took time.Duration)
 	RecordTokens(ctx context.Context, operation, model string, input, output int64)
-	// AddPoll counts polls of jobs that are watched; result is one of [jobs.Result].
-	AddPoll(ctx context.Context, family, result string)
 }
 
 // Options configure a [Server]. Client, Key, Logger and Observer are required.

@@ -78,7 +78,7 @@ func (s spans) end(ctx context.Context, c *call, method string, err error) {
 		if p, ok := peer.FromContext(ctx); ok {
 			rpc.Local = p.LocalAddr
 		}
-		c.trail.End(rpc)
+		c.trail.End(rpc) //nolint:contextcheck // spans are written after the call, and not as part of it
 	}
 }
 
@@ -150,7 +150,7 @@ func (o *operation) end(ctx context.Context, err error) {
 	} else if err != nil {
 		reason = "other"
 	}
-	o.exchange.End(reason)
+	o.exchange.End(reason) //nolint:contextcheck // spans are written after the call, and not as part of it
 	if o.generative != nil {
 		name, got := o.generative.operation, o.call.generated
 		o.observer.RecordGeneration(ctx, name, o.call.model, reason, time.Since(o.begin))

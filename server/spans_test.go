@@ -68,7 +68,7 @@ func TestSpansKeepSecrets(t *testing.T) {
 			names = append(names, span.Name)
 			text := span.Name + span.Status.Description
 			for _, a := range span.Attributes {
-				text += fmt.Sprintf(" %s=%s", a.Key, a.Value.Emit())
+				text += fmt.Sprintf(" %s=%s", a.Key, a.Value.String())
 			}
 			for _, e := range span.Events {
 				text += fmt.Sprint(e.Name, e.Attributes)

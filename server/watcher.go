@@ -22,7 +22,7 @@ type watcher struct {
 	begun    time.Time // when the attempt began
 }
 
-func (w watcher) Retried(reason string, pause time.Duration) {
+func (w *watcher) Retried(reason string, pause time.Duration) {
 	ctx := context.Background()
 	w.exchange.Event("mavera.retry", reasonAttr.String(reason), delayAttr.Float64(pause.Seconds()))
 	w.options.Observer.AddRetry(ctx, w.call.plan.Family, w.call.outcome) // Mavera can invent reasons, but not outcomes
@@ -30,7 +30,7 @@ func (w watcher) Retried(reason string, pause time.Duration) {
 		slog.String("family", w.call.plan.Family), slog.String("reason", reason), slog.Int64("pause_ms", pause.Milliseconds()))
 }
 
-func (w watcher) BudgetSpent() {
+func (w *watcher) BudgetSpent() {
 	ctx := context.Background()
 	w.exchange.Event("mavera.retry_budget_spent")
 	w.options.Observer.AddBudgetRefusal(ctx, w.call.plan.Family)
@@ -38,7 +38,7 @@ func (w watcher) BudgetSpent() {
 		slog.String("request_id", w.call.requestID), slog.String("rpc", w.call.rpc), slog.String("family", w.call.plan.Family))
 }
 
-func (w watcher) Changed(change resilience.Transition) {
+func (w *watcher) Changed(change resilience.Transition) {
 	ctx := context.Background()
 	w.exchange.Event("mavera.breaker", fromAttr.String(change.From.String()), toAttr.String(change.To.String()))
 	w.options.Observer.AddTransition(ctx, w.call.plan.Family, change.From.String(), change.To.String())
@@ -47,7 +47,7 @@ func (w watcher) Changed(change resilience.Transition) {
 		slog.Int64("cooldown_ms", change.Cooldown.Milliseconds()), slog.String("request_id", w.call.requestID))
 }
 
-func (w watcher) Waited(slot, place time.Duration) {
+func (w *watcher) Waited(slot, place time.Duration) {
 	w.exchange.Waited(slot, place)
 	w.options.Observer.RecordWait(context.Background(), w.call.plan.Family, w.call.class.String(), slot+place)
 }

@@ -70,20 +70,17 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 		return err
 	}
 	recorder, handlers := observed.Tracing(cfg.PropagateTraceUpstream)
-	toMavera := mavera.Options{
-		BaseURL:           cfg.BaseURL,
-		MaxAnswerBytes:    int64(cfg.MaxAnswerBytes),
-		StreamIdleTimeout: cfg.StreamIdleTimeout,
-		MaxEventBytes:     int(cfg.MaxEventBytes),
-		UserAgent:         "mavera-gateway/" + version(),
-		Transport:         mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
-	}
-	if cfg.PropagateTraceUpstream {
-		toMavera.Propagator = observed.Propagator
-	}
-	gateway, err := server.New(server.Options{
-		Client: mavera.NewClient(toMavera),
-		Key:    key, AllowCallerKeys: cfg.AllowCallerKeys,
+	gateway, err := server.New(server.Options{ //nolint:contextcheck // streams bring their contexts with them
+		Client: mavera.NewClient(mavera.Options{
+			BaseURL:           cfg.BaseURL,
+			MaxAnswerBytes:    int64(cfg.MaxAnswerBytes),
+			StreamIdleTimeout: cfg.StreamIdleTimeout,
+			MaxEventBytes:     int(cfg.MaxEventBytes),
+			UserAgent:         "mavera-gateway/" + version(),
+			Propagator:        observed.Upstream(cfg.PropagateTraceUpstream),
+			Transport:         mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
+		}),
+		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
 		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
 		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,

@@ -61,6 +61,7 @@ Paste into another terminal (grpcurl: go install github.com/fullstorydev/grpcurl
   grpcurl -plaintext %[1]s list
   grpcurl -plaintext -d '{"page_size": 2}' %[1]s mavera.v1.PersonasService/ListPersonas
   grpcurl -plaintext -d '{"model": "mavera-1", "persona_id": "clx1abc2d0001abcdef123456", "input": {"text": "Which label do you trust?"}}' %[1]s mavera.v1.ResponsesService/CreateResponse
+  grpcurl -plaintext -d '{"model": "mavera-1", "persona_id": "clx1abc2d0001abcdef123456", "input": {"text": "Which label do you trust?"}}' %[1]s mavera.v1.ResponsesService/StreamResponse
   grpcurl -plaintext -d '{"id": "no-such-persona"}' %[1]s mavera.v1.PersonasService/GetPersona
 
 `

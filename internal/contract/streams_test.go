@@ -14,8 +14,8 @@ import (
 func (w *walk) streams(t *testing.T, ops []operation) {
 	t.Helper()
 	byRoute := map[string]operation{}
-	for _, op := range ops {
-		byRoute[op.route()] = op
+	for i := range ops {
+		byRoute[ops[i].route()] = ops[i]
 	}
 	eachMethod(func(rpc protoreflect.MethodDescriptor) {
 		if !isStream(rpc) {

@@ -72,19 +72,21 @@ func (s screen) read(body []byte) upstreamError {
 func (s screen) event(data []byte) upstreamError {
 	var envelope struct {
 		Error    json.RawMessage `json:"error"`
-		Response struct {
+		Response *struct {
 			Error json.RawMessage `json:"error"`
 		} `json:"response"`
 	}
 	if json.Unmarshal(data, &envelope) != nil {
-		return upstreamError{raw: data}
+		return upstreamError{}
 	}
-	for _, found := range []json.RawMessage{envelope.Response.Error, envelope.Error} {
-		if len(found) > 0 && found[0] == '{' {
-			return s.parts(data, found)
-		}
+	found := envelope.Error
+	switch {
+	case envelope.Response != nil:
+		found = envelope.Response.Error // not the response: the log must not have what was answered
+	case len(found) == 0 || found[0] != '{':
+		found = data
 	}
-	return s.parts(data, data)
+	return s.parts(found, found)
 }
 
 // parts reads the object that an error is, out of the body it came in.

@@ -60,10 +60,10 @@ func (c *Client) Open(ctx context.Context, call Call) (*Stream, Report, error) {
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.timer = time.AfterFunc(call.Plan.AttemptTimeout, s.expire)
 	var sends atomic.Int32
-	response, err := c.send(s.ctx, call, &sends)
+	response, err := c.send(s.ctx, call, &sends) //nolint:bodyclose,contextcheck // Close closes it; s.ctx is ctx, with an end of its own
 	report := Report{Sends: int(sends.Load())}
 	if err != nil {
-		failure := call.lost(s.ctx, err, report.Sends > 0)
+		failure := call.lost(s.ctx, err, report.Sends > 0) //nolint:contextcheck // the same
 		s.release()
 		return nil, report, failure
 	}

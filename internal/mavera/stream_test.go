@@ -1,6 +1,7 @@
 package mavera
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -122,7 +123,7 @@ func TestOpenFails(t *testing.T) {
 			}
 			_, wantReport, want := test.upstream(t, nil).Attempt(t.Context(), unary)
 			got := outcomeOf(t, unary, report, err)
-			if wanted := outcomeOf(t, unary, wantReport, want); string(indent(t, got)) != string(indent(t, wanted)) {
+			if wanted := outcomeOf(t, unary, wantReport, want); !bytes.Equal(indent(t, got), indent(t, wanted)) {
 				t.Errorf("%s: got %s\nwant %s", test.name, indent(t, got), indent(t, wanted))
 			}
 		}
@@ -277,5 +278,26 @@ func TestJSONForAStream(t *testing.T) {
 			t.Errorf("%s: then %v", row.name, err)
 		}
 		stream.Close()
+	}
+}
+
+// TestFailedEvents reads the errors of events in all their forms. What goes to the log
+// is the error, never the answer that it broke off.
+func TestFailedEvents(t *testing.T) {
+	for _, row := range []struct{ data, code, param, log string }{
+		{`{"type":"response.failed","response":{"output":["secret"],"error":{"code":"a_code","message":"m"}}}`, "a_code", "", `answer: {"code":"a_code","message":"m"}`},
+		{`{"type":"response.failed","response":{"output":["secret"],"error":null}}`, "", "", "answer: null"},
+		{`{"type":"response.failed","response":{"output":["secret"]}}`, "", "", "the answer has no body"},
+		{`{"type":"error","code":"a_code","message":"m","param":"input"}`, "a_code", "input", `answer: {"type":"error","code":"a_code","message":"m","param":"input"}`},
+		{`{"error":{"code":"a_code"}}`, "a_code", "", `answer: {"code":"a_code"}`},
+		{`{"error":"a text","code":"a_code"}`, "a_code", "", `answer: {"error":"a text","code":"a_code"}`},
+		{`{"code":null}`, "", "", `answer: {"code":null}`},
+		{`nonsense`, "", "", "the answer has no body"},
+		{`{"response":7}`, "", "", "the answer has no body"},
+	} {
+		got := newScreen().event([]byte(row.data))
+		if got.Code != row.code || got.Param != row.param || got.cause().Error() != row.log {
+			t.Errorf("%s: code %q, param %q, %s", row.data, got.Code, got.Param, got.cause())
+		}
 	}
 }

@@ -21,7 +21,7 @@ const (
 	rpcDuration     = "rpc.server.call.duration"         // Histogram of seconds; rpc.method, rpc.response.status_code, error.type.
 	attemptDuration = "http.client.request.duration"     // Histogram of seconds; http.request.method, url.template, http.response.status_code, error.type.
 	genDuration     = "gen_ai.client.operation.duration" // Histogram of seconds; gen_ai.operation.name, gen_ai.request.model, error.type.
-	genTokens       = "gen_ai.client.token.usage"        // Histogram of tokens; gen_ai.operation.name, gen_ai.request.model, gen_ai.token.type.
+	genTokens       = "gen_ai.client.token.usage"        //nolint:gosec // a name, no token. Histogram of tokens; gen_ai.operation.name, gen_ai.request.model, gen_ai.token.type.
 )
 
 // Attributes of GenAI.

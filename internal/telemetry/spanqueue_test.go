@@ -64,8 +64,7 @@ func TestSpanQueue(t *testing.T) {
 			}
 		}
 		close(exporter.answers)
-		shutCtx := context.Background()
-		if err := queue.Shutdown(shutCtx); err != nil {
+		if err := queue.Shutdown(t.Context()); err != nil {
 			t.Error(err)
 		}
 	})

@@ -5,6 +5,7 @@ import (
 
 	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
 	metricnoop "go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace/noop"
@@ -34,6 +35,15 @@ func (t *Telemetry) startTraces(about *resource.Resource, exporters []sdktrace.S
 	t.stop = append(t.stop, provider.Shutdown) // the queues are stopped once, with the first
 	t.always = sdktrace.NewTracerProvider(append(options, sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithIDGenerator(tracing.IDs{}))...)
 	return nil
+}
+
+// Upstream returns what writes trace contexts into the requests of attempts, nil when
+// that is off.
+func (t *Telemetry) Upstream(on bool) propagation.TextMapPropagator {
+	if !on {
+		return nil
+	}
+	return t.Propagator
 }
 
 // ownServices is how the methods of our services begin. Probes and reflection are not

@@ -140,13 +140,13 @@ func (x *Exchange) write(tracer trace.Tracer, parent trace.SpanContext, more ...
 	if x.failed() {
 		span.SetStatus(codes.Error, x.failure)
 	}
-	x.writeSteps(x.trail.recorder.always, trace.ContextWithSpanContext(context.Background(), span.SpanContext()))
+	x.writeSteps(trace.ContextWithSpanContext(context.Background(), span.SpanContext()), x.trail.recorder.always)
 	span.End(trace.WithTimestamp(x.end))
 	return true
 }
 
 // writeSteps makes the spans of waits and attempts.
-func (x *Exchange) writeSteps(tracer trace.Tracer, parent context.Context) {
+func (x *Exchange) writeSteps(parent context.Context, tracer trace.Tracer) {
 	name, common := x.subject.Request()
 	sent := 0
 	for _, s := range x.steps {

@@ -54,11 +54,13 @@ const serverID = "0200000000000000"
 func show(exporter *tracetest.InMemoryExporter, begin time.Time) []string {
 	spans := exporter.GetSpans()
 	names := map[trace.SpanID]string{}
-	for _, s := range spans {
+	for i := range spans {
+		s := &spans[i]
 		names[s.SpanContext.SpanID()] = s.Name
 	}
 	var lines []string
-	for _, s := range spans {
+	for i := range spans {
+		s := &spans[i]
 		parent := "no parent"
 		switch id := s.Parent.SpanID(); {
 		case names[id] != "":
@@ -71,12 +73,12 @@ func show(exporter *tracetest.InMemoryExporter, begin time.Time) []string {
 			line += " " + strings.TrimSpace(s.Status.Code.String()+" "+s.Status.Description)
 		}
 		for _, a := range s.Attributes {
-			line += " " + string(a.Key) + "=" + a.Value.Emit()
+			line += " " + string(a.Key) + "=" + a.Value.String()
 		}
 		for _, e := range s.Events {
 			line += fmt.Sprintf(" [%s %s", e.Time.Sub(begin), e.Name)
 			for _, a := range e.Attributes {
-				line += " " + string(a.Key) + "=" + a.Value.Emit()
+				line += " " + string(a.Key) + "=" + a.Value.String()
 			}
 			line += "]"
 		}

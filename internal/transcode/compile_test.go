@@ -22,6 +22,7 @@ import "google/protobuf/struct.proto";
 import "google/protobuf/timestamp.proto";
 import "mavera/options/v1/options.proto";
 import "mavera/v1/common.proto";
+import "mavera/v1/mave.proto";
 import "mavera/v1/responses.proto";
 `
 
@@ -152,6 +153,10 @@ func TestCompileErrors(t *testing.T) {
 			"rpc bad.v1.S.R: the answer must be an event",
 		},
 		{"a unary event", get("/a") + "message Q {} message A { " + event + " oneof e { mavera.v1.UnknownEvent u = 1; } }", "rpc bad.v1.S.R: the answer must be an object"},
+		{
+			"an event in an answer", get("/a") + "message Q {} message A { mavera.v1.MaveStreamEvent e = 1; }",
+			"rpc bad.v1.S.R: message bad.v1.A: field e: an event stands in nothing else",
+		},
 		{
 			"an event without a oneof", stream("Q", "stream A", `post: "/a"`) + "message Q {} message A { " + event + " mavera.v1.UnknownEvent u = 1; }",
 			"rpc bad.v1.S.R: message bad.v1.A: an event has one oneof and nothing else",

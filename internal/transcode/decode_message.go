@@ -34,7 +34,7 @@ func (d *decoder) content(m *message, except string) LossKind {
 		}
 		return d.value(m.item)
 	case shapeEvent:
-		return WrongType // an event stands in nothing else
+		return WrongType // see [EventDecoder]
 	case shapeObject, shapePage, shapeStruct:
 	}
 	switch {

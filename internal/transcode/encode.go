@@ -91,7 +91,7 @@ func (e *encoder) message(m *message, w wire) {
 			return
 		}
 		e.value(m.item, w)
-	case shapeObject, shapePage:
+	case shapeObject, shapePage, shapeEvent: // no request has the last
 		if text, ok := m.short(w); ok {
 			e.out = appendString(e.out, text)
 			return

@@ -113,9 +113,9 @@ func (d *decoder) restart(text []byte) {
 const maxKeptEvent = 16 << 10
 
 // eventMember finds the member for an event by its name, else by the discriminator in
-// its data. kind is the word that tells what it is, empty when there is none.
-func (d *decoder) eventMember(m *message, name []byte) (f *field, kind []byte) {
-	if f = m.byTag[string(name)]; f != nil {
+// its data, and the word that tells what it is, empty when there is none.
+func (d *decoder) eventMember(m *message, name []byte) (*field, []byte) {
+	if f := m.byTag[string(name)]; f != nil {
 		return f, name
 	}
 	if d.peek() != '{' {
@@ -123,7 +123,8 @@ func (d *decoder) eventMember(m *message, name []byte) (f *field, kind []byte) {
 	}
 	unnamed := len(name) == 0 || string(name) == "message" // which is what no name means
 	if m.discriminator != "" {
-		if f = d.discriminate(m); f == nil && unnamed {
+		f := d.discriminate(m)
+		if f == nil && unnamed {
 			name = bytes.Clone(d.scratch)
 		}
 		return f, name

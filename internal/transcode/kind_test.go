@@ -3,8 +3,6 @@ package transcode
 import (
 	"net/http"
 	"testing"
-
-	"google.golang.org/protobuf/reflect/protoreflect"
 )
 
 // TestSiblings holds streams against the unary RPC whose route they repeat.
@@ -90,7 +88,7 @@ func TestKinds(t *testing.T) {
 		{stream("Q", "stream A", `post: "/a"`), http.MethodPost, Events},
 		{stream("stream Q", "A", `post: "/a"`), http.MethodPost, Upload},
 	} {
-		var method protoreflect.MethodDescriptor = services(t, row.source+"message Q {} message A {}")[0].Methods().Get(0)
+		method := services(t, row.source+"message Q {} message A {}")[0].Methods().Get(0)
 		if got, err := kindOf(method, row.method); got != row.want || err != nil {
 			t.Errorf("%s: %s, %v; want %s", row.source, got, err, row.want)
 		}

@@ -57,7 +57,7 @@ func fieldPath(m *message, segments []string) (string, bool) {
 			}
 		}
 		return "", false
-	case shapeObject, shapePage:
+	case shapeObject, shapePage, shapeEvent:
 	}
 	f := m.byKey[segments[0]]
 	if f == nil { // the contract writes {threadId}, the proto thread_id

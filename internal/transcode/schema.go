@@ -330,7 +330,9 @@ func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
 	var err error
 	switch f.kind {
 	case protoreflect.MessageKind:
-		f.msg, err = s.message(fd.Message())
+		if f.msg, err = s.message(fd.Message()); err == nil && f.msg.shape == shapeEvent {
+			err = errors.New("an event stands in nothing else")
+		}
 	case protoreflect.EnumKind:
 		f.enum, err = s.enum(fd.Enum())
 	case protoreflect.StringKind, protoreflect.BoolKind, protoreflect.DoubleKind,
