@@ -113,10 +113,10 @@ func (r *reporting) read(wire []byte, found *generated) {
 func (r *reporting) readUsage(wire []byte, found *generated) {
 	eachField(wire, func(n protowire.Number, _ []byte, count uint64) {
 		if n == r.input[0] || n == r.input[1] {
-			found.input = int64(count) //nolint:gosec // an int64 on the wire
+			found.input = int64(count)
 		}
 		if n == r.output[0] || n == r.output[1] {
-			found.output = int64(count) //nolint:gosec // the same
+			found.output = int64(count)
 		}
 	})
 }

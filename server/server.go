@@ -88,8 +88,7 @@ type Options struct {
 	Reflection, Health, Channelz bool
 	// Tracing makes the spans of calls. Default: there are none.
 	Tracing *tracing.Recorder
-	// StatsHandlers are told of every call; the one that makes the server spans which
-	// Tracing goes on from is among them.
+	// StatsHandlers are told of every call.
 	StatsHandlers []stats.Handler
 }
 

@@ -3,6 +3,8 @@ package server
 import (
 	"context"
 	"errors"
+	"maps"
+	"slices"
 	"strconv"
 	"time"
 
@@ -50,7 +52,7 @@ type spans struct{ options Options }
 
 func (s spans) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	c := callOf(ctx)
-	c.trail = s.options.Tracing.Begin(ctx)
+	ctx = s.begin(ctx, c, info.FullMethod)
 	out, err := next(ctx, in)
 	s.end(ctx, c, info.FullMethod, err)
 	return out, err
@@ -58,51 +60,52 @@ func (s spans) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, ne
 
 func (s spans) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	c := callOf(stream.Context())
-	c.trail = s.options.Tracing.Begin(stream.Context())
-	err := next(srv, stream)
-	s.end(stream.Context(), c, info.FullMethod, err)
+	ctx := s.begin(stream.Context(), c, info.FullMethod)
+	err := next(srv, streamWithContext{stream, ctx})
+	s.end(ctx, c, info.FullMethod, err)
 	return err
 }
 
-// end measures the call, and says on the server span whose call it is.
-func (s spans) end(ctx context.Context, c *call, method string, err error) {
-	method = method[1:]
-	s.options.Observer.RecordCall(ctx, method, status.Code(err), time.Since(c.start))
-	switch {
-	case c.trail == nil:
-	case c.trail.Recording():
-		trace.SpanFromContext(ctx).SetAttributes(c.identity()...)
-	case err != nil:
-		incoming, _ := metadata.FromIncomingContext(ctx)
-		rpc := tracing.RPC{Method: method, Begin: c.start, Status: status.Convert(err), Incoming: carrier(incoming), Attributes: c.identity()}
-		if p, ok := peer.FromContext(ctx); ok {
-			rpc.Local = p.LocalAddr
-		}
-		c.trail.End(rpc) //nolint:contextcheck // spans are written after the call, and not as part of it
+// begin begins the span of an RPC of ours: probes and reflection come every few seconds
+// and tell nothing.
+func (s spans) begin(ctx context.Context, c *call, method string) context.Context {
+	if c.plan != nil {
+		ctx, c.trail = s.options.Tracing.BeginRPC(ctx, method[1:], carrier{ctx})
 	}
+	return ctx
 }
 
-// carrier reads a trace context from metadata.
-type carrier metadata.MD
+// end measures the call and ends its span.
+func (s spans) end(ctx context.Context, c *call, method string, err error) {
+	method = method[1:]
+	code := status.Code(err)
+	s.options.Observer.RecordCall(ctx, method, code, time.Since(c.start))
+	if !c.trail.Ends(code) {
+		return
+	}
+	rpc := tracing.RPC{Method: method, Begin: c.start, Status: status.Convert(err), Attributes: c.identity()}
+	if p, ok := peer.FromContext(ctx); ok {
+		rpc.Local = p.LocalAddr
+	}
+	c.trail.End(rpc) //nolint:contextcheck // spans are written after the call, and not as part of it
+}
+
+// A carrier reads a trace context from the metadata of an RPC.
+type carrier struct{ context.Context } //nolint:containedctx // it is a view of that context
 
 // Get returns the first value of a key.
 func (c carrier) Get(key string) string {
-	if values := metadata.MD(c).Get(key); len(values) > 0 {
-		return values[0]
-	}
-	return ""
+	value, _ := sent(c.Context, key)
+	return value
 }
 
-// Set sets a key.
-func (c carrier) Set(key, value string) { metadata.MD(c).Set(key, value) }
+// Set does nothing: metadata that came in stays as it is.
+func (carrier) Set(string, string) {}
 
 // Keys returns all keys.
 func (c carrier) Keys() []string {
-	keys := make([]string, 0, len(c))
-	for key := range c {
-		keys = append(keys, key)
-	}
-	return keys
+	incoming, _ := metadata.FromIncomingContext(c.Context)
+	return slices.Collect(maps.Keys(incoming))
 }
 
 // identity says whose call it is.
@@ -131,7 +134,7 @@ func (r *resilient) operation(ctx context.Context, c *call) *operation {
 		o.begin = time.Now()
 	}
 	if c.trail == nil {
-		c.trail = r.options.Tracing.Begin(ctx) // the gateway calls of its own accord
+		c.trail = r.options.Tracing.Begin() // the gateway calls of its own accord
 	}
 	o.exchange = c.trail.Exchange(o)
 	c.notes = o.exchange

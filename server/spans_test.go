@@ -10,8 +10,6 @@ import (
 	"testing"
 	"testing/synctest"
 
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
@@ -30,8 +28,6 @@ func traced(exporter sdktrace.SpanExporter) func(*Options) {
 		o.Tracing = tracing.NewRecorder(tracing.Options{
 			Sampled: sampled, Always: sdktrace.NewTracerProvider(append(options, sdktrace.WithIDGenerator(tracing.IDs{}))...), Propagator: propagation.TraceContext{},
 		})
-		o.StatsHandlers = append(o.StatsHandlers, otelgrpc.NewServerHandler(otelgrpc.WithTracerProvider(sampled),
-			otelgrpc.WithMeterProvider(metricnoop.NewMeterProvider()), otelgrpc.WithPropagators(propagation.TraceContext{})))
 	}
 }
 

@@ -130,7 +130,7 @@ func (w *watches) subject(ctx context.Context, c *call) jobs.Subject {
 			}
 			ctx = record{w.server.plans}.begin(ctx, get.Procedure)
 			poll := callOf(ctx)
-			poll.trail = w.server.options.Tracing.Begin(ctx) // a trace of its own: the job may be watched by many
+			poll.trail = w.server.options.Tracing.Begin() // a trace of its own: the job may be watched by many
 			poll.trail.Link(watcher)
 			poll.request, poll.caller, poll.class, poll.origin = request, ownCaller, resilience.Poll, fromWatch
 			if first {

@@ -69,7 +69,6 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return err
 	}
-	recorder, handlers := observed.Tracing(cfg.PropagateTraceUpstream)
 	gateway, err := server.New(server.Options{ //nolint:contextcheck // streams bring their contexts with them
 		Client: mavera.NewClient(mavera.Options{
 			BaseURL:           cfg.BaseURL,
@@ -84,7 +83,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
 		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,
-		Tracing: recorder, StatsHandlers: handlers,
+		Tracing: observed.Tracing(cfg.PropagateTraceUpstream),
 	})
 	if err != nil {
 		return fmt.Errorf("make server: %w", err)

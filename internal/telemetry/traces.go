@@ -1,15 +1,10 @@
 package telemetry
 
 import (
-	"strings"
-
-	"go.opentelemetry.io/contrib/instrumentation/google.golang.org/grpc/otelgrpc"
-	metricnoop "go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/trace/noop"
-	"google.golang.org/grpc/stats"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
 )
@@ -46,27 +41,16 @@ func (t *Telemetry) Upstream(on bool) propagation.TextMapPropagator {
 	return t.Propagator
 }
 
-// ownServices is how the methods of our services begin. Probes and reflection are not
-// traced: they come every few seconds and tell nothing.
-const ownServices = "/mavera."
-
-// Tracing returns what makes the spans of calls, and what continues the trace contexts
-// of callers with those of RPCs. upstream gives attempts a context to be sent along.
-// When no exporter for traces is set there is no recorder, and a handler only to take
-// the callers' contexts upstream as they are.
-func (t *Telemetry) Tracing(upstream bool) (*tracing.Recorder, []stats.Handler) {
-	var recorder *tracing.Recorder
+// Tracing returns what makes the spans of calls; upstream gives attempts a context to be
+// sent along. When no exporter for traces is set it is nil, or takes the callers'
+// contexts upstream as they are.
+func (t *Telemetry) Tracing(upstream bool) *tracing.Recorder {
 	switch {
 	case t.always != nil:
-		recorder = tracing.NewRecorder(tracing.Options{Sampled: t.TracerProvider, Always: t.always, Propagator: t.Propagator, Upstream: upstream})
-	case !upstream:
-		return nil, nil
+		return tracing.NewRecorder(tracing.Options{Sampled: t.TracerProvider, Always: t.always, Propagator: t.Propagator, Upstream: upstream})
+	case upstream:
+		return tracing.NewRecorder(tracing.Options{Sampled: t.TracerProvider, Always: t.TracerProvider, Propagator: t.Propagator})
+	default:
+		return nil
 	}
-	return recorder, []stats.Handler{otelgrpc.NewServerHandler(
-		otelgrpc.WithTracerProvider(t.TracerProvider),
-		otelgrpc.WithPropagators(t.Propagator),
-		// The server measures its calls itself, whether there are spans or not.
-		otelgrpc.WithMeterProvider(metricnoop.NewMeterProvider()),
-		otelgrpc.WithFilter(func(info *stats.RPCTagInfo) bool { return strings.HasPrefix(info.FullMethodName, ownServices) }),
-	)}
 }

@@ -2,7 +2,7 @@
 // words of OpenTelemetry's semantic conventions (v1.43.0 for RPC and HTTP; those of
 // GenAI for calls that generate).
 //
-//	RPC server span                        made by otelgrpc, or below
+//	RPC server span                        below the caller's
 //	└ exchange                             one for each call to Mavera, over all attempts
 //	  ├ wait for a slot, wait for a place  where the call queued
 //	  ├ POST /responses                    one HTTP client span per attempt, siblings

@@ -50,17 +50,28 @@ func NewRecorder(options Options) *Recorder {
 	}
 }
 
-// Begin begins the notes of an RPC whose server span is in ctx, or of what the gateway
-// does of its own accord, where there is none.
-func (r *Recorder) Begin(ctx context.Context) *Trail {
+// Begin begins the notes of what the gateway does of its own accord.
+func (r *Recorder) Begin() *Trail {
 	if r == nil {
 		return nil
 	}
+	return &Trail{recorder: r}
+}
+
+// BeginRPC begins the server span of an RPC, below the span that its metadata names,
+// and its notes. The context is the RPC's, with the span.
+func (r *Recorder) BeginRPC(ctx context.Context, method string, incoming propagation.TextMapCarrier) (context.Context, *Trail) {
+	if r == nil {
+		return ctx, nil
+	}
 	t := &Trail{recorder: r}
-	if server := trace.SpanContextFromContext(ctx); !server.IsRemote() {
+	ctx = r.propagator.Extract(ctx, incoming)
+	t.parent = trace.SpanContextFromContext(ctx)
+	ctx, t.span = r.sampled.Start(ctx, method, trace.WithSpanKind(trace.SpanKindServer))
+	if server := t.span.SpanContext(); !server.IsRemote() { // else it is the caller's: nothing is exported
 		t.server = server
 	}
-	return t
+	return ctx, t
 }
 
 // maxKept bounds the exchanges that a trail keeps in case the RPC fails: an RPC has one
@@ -70,7 +81,9 @@ const maxKept = 16
 // A Trail is what one RPC notes. It belongs to the RPC's goroutine.
 type Trail struct {
 	recorder *Recorder
-	server   trace.SpanContext
+	span     trace.Span        // of the RPC; nil where there is none
+	server   trace.SpanContext // its context
+	parent   trace.SpanContext // the caller's
 	links    []trace.Link
 	first    Exchange // the only one of most RPCs
 	begun    bool     // first is taken
@@ -136,54 +149,63 @@ func (t *Trail) writeRoot(x *Exchange) {
 	}
 }
 
-// An RPC is what the server span of an RPC shows.
+// An RPC is what the server span of an RPC shows when it has ended.
 type RPC struct {
 	// Method is the full method without a slash in front.
 	Method string
 	Begin  time.Time
 	Status *status.Status
-	// Incoming is the metadata that the caller sent, Local the address it was sent to.
-	Incoming propagation.TextMapCarrier
-	Local    net.Addr
+	// Local is the address it was sent to.
+	Local net.Addr
 	// Attributes are further ones.
 	Attributes []attribute.KeyValue
 }
 
-// End ends the notes of an RPC. One that failed, unless because its caller left, is
-// written now if it was not before.
+// attributes are those of the semantic conventions, and the further ones.
+func (r RPC) attributes() []attribute.KeyValue {
+	attributes := append([]attribute.KeyValue{
+		semconv.RPCSystemNameGRPC, semconv.RPCMethod(r.Method), semconv.RPCResponseStatusCode(code.Code(r.Status.Code()).String()), //nolint:gosec // there are 17 codes
+	}, r.Attributes...)
+	if tcp, ok := r.Local.(*net.TCPAddr); ok {
+		attributes = append(attributes, semconv.ServerAddress(tcp.IP.String()), semconv.ServerPort(tcp.Port))
+	}
+	return attributes
+}
+
+// Ends reports whether End has anything to do.
+func (t *Trail) Ends(got grpccodes.Code) bool {
+	return t != nil && t.server.IsValid() && (t.Recording() || got != grpccodes.OK && got != grpccodes.Canceled)
+}
+
+// End ends the span and the notes of an RPC. One that was not chosen and failed, unless
+// because its caller left, is written now.
 func (t *Trail) End(rpc RPC) {
-	if t == nil || !t.server.IsValid() || t.Recording() {
-		return
-	}
-	if got := rpc.Status.Code(); got == grpccodes.OK || got == grpccodes.Canceled {
-		return
-	}
-	t.writeServer(rpc)
-	for _, x := range t.kept {
-		x.write(t.recorder.always, t.server)
+	switch {
+	case !t.Ends(rpc.Status.Code()):
+	case t.Recording():
+		t.finish(t.span, rpc)
+	default:
+		t.finish(t.again(rpc), rpc, forcedKey.Bool(true))
+		for _, x := range t.kept {
+			x.write(t.recorder.always, t.server)
+		}
 	}
 }
 
-// writeServer makes the server span that otelgrpc would have made had the call been
-// chosen, with the ids that the call's log line has.
-func (t *Trail) writeServer(rpc RPC) {
-	ctx := t.recorder.propagator.Extract(context.Background(), rpc.Incoming)
-	if parent := trace.SpanContextFromContext(ctx); parent.TraceID() != t.server.TraceID() {
-		ctx = context.Background()
-	}
-	attributes := append([]attribute.KeyValue{
-		semconv.RPCSystemNameGRPC, semconv.RPCMethod(rpc.Method),
-		semconv.RPCResponseStatusCode(code.Code(rpc.Status.Code()).String()), forcedKey.Bool(true),
-	}, rpc.Attributes...)
-	if tcp, ok := rpc.Local.(*net.TCPAddr); ok {
-		attributes = append(attributes, semconv.ServerAddress(tcp.IP.String()), semconv.ServerPort(tcp.Port))
-	}
-	_, span := t.recorder.always.Start(withIDs(ctx, t.server), rpc.Method,
-		trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(rpc.Begin), trace.WithAttributes(attributes...))
+func (t *Trail) finish(span trace.Span, rpc RPC, more ...attribute.KeyValue) {
+	span.SetAttributes(append(rpc.attributes(), more...)...)
 	if isServerError(rpc.Status.Code()) {
 		span.SetStatus(codes.Error, rpc.Status.Message())
 	}
 	span.End()
+}
+
+// again begins the server span once more that the sampler did not choose, with the ids
+// that the call's log line has.
+func (t *Trail) again(rpc RPC) trace.Span {
+	ctx := withIDs(trace.ContextWithRemoteSpanContext(context.Background(), t.parent), t.server)
+	_, span := t.recorder.always.Start(ctx, rpc.Method, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(rpc.Begin))
+	return span
 }
 
 // isServerError reports whether a status is an error of a server (semantic conventions

@@ -35,19 +35,35 @@ func (subject) Request() (string, []attribute.KeyValue) {
 func setUp(t *testing.T, sampler sdktrace.Sampler, upstream bool) (*Recorder, *tracetest.InMemoryExporter) {
 	t.Helper()
 	exporter := tracetest.NewInMemoryExporter()
-	sampled := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter), sdktrace.WithSampler(sampler))
+	sampled := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter), sdktrace.WithSampler(sampler), sdktrace.WithIDGenerator(firstIDs{}))
 	always := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter), sdktrace.WithSampler(sdktrace.AlwaysSample()), sdktrace.WithIDGenerator(IDs{}))
 	return NewRecorder(Options{Sampled: sampled, Always: always, Propagator: propagation.TraceContext{}, Upstream: upstream}), exporter
 }
 
-// serverSpan is the context of an RPC whose span was chosen or not.
-func serverSpan(flags trace.TraceFlags) context.Context {
-	return trace.ContextWithSpanContext(context.Background(), trace.NewSpanContext(trace.SpanContextConfig{
-		TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: flags,
-	}))
+// firstIDs are the ids of the span that the sampler is asked about.
+type firstIDs struct{}
+
+func (firstIDs) NewIDs(context.Context) (trace.TraceID, trace.SpanID) {
+	return trace.TraceID{1}, trace.SpanID{2}
+}
+func (firstIDs) NewSpanID(context.Context, trace.TraceID) trace.SpanID { return trace.SpanID{2} }
+
+const (
+	serverID = "0200000000000000"
+	callerID = "0300000000000000"
+	method   = "mavera.v1.PersonasService/GetPersona"
+)
+
+// watcher is the context of the span of an RPC that was chosen or not.
+func watcher(flags trace.TraceFlags) trace.SpanContext {
+	return trace.NewSpanContext(trace.SpanContextConfig{TraceID: trace.TraceID{1}, SpanID: trace.SpanID{2}, TraceFlags: flags})
 }
 
-const serverID = "0200000000000000"
+// begin begins an RPC whose caller has a trace.
+func begin(t *testing.T, recorder *Recorder) (context.Context, *Trail) {
+	t.Helper()
+	return recorder.BeginRPC(t.Context(), method, propagation.MapCarrier{"traceparent": "00-01000000000000000000000000000000-" + callerID + "-00"})
+}
 
 // show spells what was recorded, in the order of the ends of spans: times since begin,
 // and parents by their names.
@@ -112,76 +128,88 @@ func call(trail *Trail, fails bool) {
 }
 
 // end ends an RPC.
-func end(trail *Trail, code codes.Code) {
+func end(trail *Trail, begin time.Time, code codes.Code) {
 	trail.End(RPC{
-		Method: "mavera.v1.PersonasService/GetPersona", Begin: time.Now().Add(-4 * time.Second), Status: status.New(code, "no luck"),
-		Incoming: propagation.MapCarrier{"traceparent": "00-01000000000000000000000000000000-0300000000000000-00"},
-		Local:    &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 50051}, Attributes: []attribute.KeyValue{attribute.String("caller", "me")},
+		Method: method, Begin: begin, Status: status.New(code, "no luck"),
+		Local: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: 50051}, Attributes: []attribute.KeyValue{attribute.String("caller", "me")},
 	})
 }
 
 func TestTrail(t *testing.T) {
 	const (
-		slot     = "wait for a slot internal in GetPersona 0s-1s"
-		place    = "wait for a place internal in GetPersona 1s-3s"
-		first    = "GET /personas/{id} client in GetPersona 3s-4s Error method=GET http.response.status_code=503 error.type=503"
-		second   = "GET /personas/{id} client in GetPersona 4s-5s method=GET http.request.resend_count=2 http.response.status_code=200"
-		retry    = " [4s retry reason=busy]"
-		well     = "GetPersona internal in " + serverID + " 0s-5s family=personas" + retry
-		refused  = "GetPersona internal in %s 0s-4s Error CIRCUIT_OPEN family=personas%s error.type=CIRCUIT_OPEN" + retry
-		rpc      = "mavera.v1.PersonasService/GetPersona"
-		forced   = rpc + " server in 0300000000000000 0s-4s Error no luck rpc.system.name=grpc rpc.method=" + rpc + " rpc.response.status_code=UNAVAILABLE mavera.trace.forced=true caller=me server.address=127.0.0.1 server.port=50051"
-		chosen   = trace.FlagsSampled
-		dropped  = trace.TraceFlags(0)
-		noServer = "no parent"
+		slot    = "wait for a slot internal in GetPersona 0s-1s"
+		place   = "wait for a place internal in GetPersona 1s-3s"
+		first   = "GET /personas/{id} client in GetPersona 3s-4s Error method=GET http.response.status_code=503 error.type=503"
+		second  = "GET /personas/{id} client in GetPersona 4s-5s method=GET http.request.resend_count=2 http.response.status_code=200"
+		retry   = " [4s retry reason=busy]"
+		well    = "GetPersona internal in %s 0s-5s family=personas" + retry
+		refused = "GetPersona internal in %s 0s-4s Error CIRCUIT_OPEN family=personas%s error.type=CIRCUIT_OPEN" + retry
+
+		about   = " rpc.system.name=grpc rpc.method=" + method + " rpc.response.status_code=%s caller=me server.address=127.0.0.1 server.port=50051"
+		served  = method + " server in " + callerID + " 0s-5s" + about
+		failed  = method + " server in " + callerID + " 0s-4s Error no luck" + about
+		forced  = " mavera.trace.forced=true"
+		chosen  = trace.FlagsSampled
+		dropped = trace.TraceFlags(0)
 	)
 	none, all := sdktrace.NeverSample(), sdktrace.AlwaysSample()
+	const accord = true
 	tests := []struct {
 		name    string
 		sampler sdktrace.Sampler
-		ctx     context.Context
-		links   trace.TraceFlags // of a watcher's span; 2 is no link
+		own     bool              // of its own accord
+		link    trace.SpanContext // to a watcher
 		code    codes.Code
 		want    []string
 	}{
-		{"chosen, well", all, serverSpan(chosen), 2, codes.OK, []string{slot, place, first, second, well}},
-		{"chosen, refused", all, serverSpan(chosen), 2, codes.Unavailable, []string{slot, place, first, fmt.Sprintf(refused, serverID, "")}},
-		{"not chosen, well", none, serverSpan(dropped), 2, codes.OK, nil},
-		{"not chosen, refused", none, serverSpan(dropped), 2, codes.Unavailable, []string{forced, slot, place, first, fmt.Sprintf(refused, rpc, "")}},
-		{"not chosen, and the caller left", none, serverSpan(dropped), 2, codes.Canceled, nil},
-		{"of its own accord, chosen", all, t.Context(), 2, codes.OK, []string{slot, place, first, second, strings.Replace(well, "in "+serverID, noServer, 1)}},
-		{"of its own accord, not chosen, well", none, t.Context(), 2, codes.OK, nil},
 		{
-			"of its own accord, not chosen, refused", none, t.Context(), 2, codes.Unavailable,
-			[]string{slot, place, first, strings.Replace(fmt.Sprintf(refused, "-", " mavera.trace.forced=true"), "in -", noServer, 1)},
+			"chosen, well", all, false,
+			trace.SpanContext{},
+			codes.OK,
+			[]string{slot, place, first, second, fmt.Sprintf(well, method), fmt.Sprintf(served, "OK")},
 		},
 		{
-			"for a watcher that is traced", none, t.Context(), chosen, codes.OK,
-			[]string{slot, place, first, second, strings.Replace(well, "in "+serverID, noServer, 1) + " links " + serverID},
+			"chosen, refused", all, false,
+			trace.SpanContext{},
+			codes.Unavailable,
+			[]string{slot, place, first, fmt.Sprintf(refused, method, ""), fmt.Sprintf(failed, "UNAVAILABLE")},
 		},
-		{"for a watcher that is not", none, t.Context(), dropped, codes.OK, nil},
+		{"not chosen, well", none, false, trace.SpanContext{}, codes.OK, nil},
 		{
-			"a health check: the caller's span is nobody's here", none, trace.ContextWithRemoteSpanContext(t.Context(), trace.SpanContextFromContext(serverSpan(chosen))),
-			2, codes.OK, nil,
+			"not chosen, refused", none, false,
+			trace.SpanContext{},
+			codes.Unavailable,
+			[]string{fmt.Sprintf(failed, "UNAVAILABLE") + forced, slot, place, first, fmt.Sprintf(refused, method, "")},
 		},
+		{"not chosen, and the caller left", none, false, trace.SpanContext{}, codes.Canceled, nil},
+		{"of its own accord, chosen", all, accord, trace.SpanContext{}, codes.OK, []string{slot, place, first, second, root(well)}},
+		{"of its own accord, not chosen, well", none, accord, trace.SpanContext{}, codes.OK, nil},
+		{
+			"of its own accord, not chosen, refused", none, accord,
+			trace.SpanContext{},
+			codes.Unavailable,
+			[]string{slot, place, first, root(fmt.Sprintf(refused, "%s", forced))},
+		},
+		{"for a watcher that is traced", none, accord, watcher(chosen), codes.OK, []string{slot, place, first, second, root(well) + " links " + serverID}},
+		{"for a watcher that is not", none, accord, watcher(dropped), codes.OK, nil},
 	}
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				begin := time.Now()
+				began := time.Now()
 				recorder, exporter := setUp(t, test.sampler, false)
-				trail := recorder.Begin(test.ctx)
-				if test.links != 2 {
-					trail.Link(trace.SpanContextFromContext(serverSpan(test.links)), trace.SpanContext{})
+				_, trail := begin(t, recorder)
+				if test.own {
+					trail = recorder.Begin()
 				}
+				trail.Link(test.link)
 				call(trail, test.code == codes.Unavailable)
-				end(trail, test.code)
-				got := show(exporter, begin)
-				if diff := cmp.Diff(test.want, got); diff != "" {
+				end(trail, began, test.code)
+				if diff := cmp.Diff(test.want, show(exporter, began)); diff != "" {
 					t.Errorf("-want +got:\n%s", diff)
 				}
 				for _, span := range exporter.GetSpans() {
-					if id := span.SpanContext.TraceID(); test.ctx != t.Context() && trace.SpanContextFromContext(test.ctx).IsValid() && id != (trace.TraceID{1}) {
+					if id := span.SpanContext.TraceID(); !test.own && id != (trace.TraceID{1}) {
 						t.Errorf("%s is in trace %s", span.Name, id)
 					}
 				}
@@ -190,14 +218,17 @@ func TestTrail(t *testing.T) {
 	}
 }
 
+// root is the line of a span without parent.
+func root(line string) string { return strings.Replace(line, "in %s", "no parent", 1) }
+
 // TestTrailKeepsTheLast has an RPC that fails after more exchanges than are kept.
 func TestTrailKeepsTheLast(t *testing.T) {
 	recorder, exporter := setUp(t, sdktrace.NeverSample(), false)
-	trail := recorder.Begin(serverSpan(0))
+	_, trail := begin(t, recorder)
 	for i := range maxKept + 2 {
 		trail.Exchange(subject{}).End(fmt.Sprint(i))
 	}
-	end(trail, codes.Internal)
+	end(trail, time.Now(), codes.Internal)
 	var got []string
 	for _, span := range exporter.GetSpans()[1:] {
 		got = append(got, span.Status.Description)
@@ -210,13 +241,13 @@ func TestTrailKeepsTheLast(t *testing.T) {
 
 // TestUpstream gives each attempt the span that it will be written as.
 func TestUpstream(t *testing.T) {
-	for _, flags := range []trace.TraceFlags{0, trace.FlagsSampled} {
-		recorder, exporter := setUp(t, sdktrace.NeverSample(), true)
-		trail := recorder.Begin(serverSpan(flags))
+	for flags, sampler := range map[trace.TraceFlags]sdktrace.Sampler{0: sdktrace.NeverSample(), trace.FlagsSampled: sdktrace.AlwaysSample()} {
+		recorder, exporter := setUp(t, sampler, true)
+		ctx, trail := begin(t, recorder)
 		x := trail.Exchange(subject{})
 		var want []trace.SpanID
 		for range 2 {
-			sent := trace.SpanContextFromContext(x.Attempting(serverSpan(flags)))
+			sent := trace.SpanContextFromContext(x.Attempting(ctx))
 			if sent.TraceID() != (trace.TraceID{1}) || sent.TraceFlags() != flags {
 				t.Errorf("sent %v", sent)
 			}
@@ -224,7 +255,7 @@ func TestUpstream(t *testing.T) {
 			x.Attempted(Attempt{Failure: "connection_failed"})
 		}
 		x.End("503")
-		end(trail, codes.Unavailable)
+		end(trail, time.Now(), codes.Unavailable)
 		var got []trace.SpanID
 		for _, span := range exporter.GetSpans() {
 			if span.SpanKind == trace.SpanKindClient {
@@ -240,9 +271,10 @@ func TestUpstream(t *testing.T) {
 // TestPanic leaves an attempt open.
 func TestPanic(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		begin := time.Now()
+		began := time.Now()
 		recorder, exporter := setUp(t, sdktrace.AlwaysSample(), false)
-		x := recorder.Begin(serverSpan(trace.FlagsSampled)).Exchange(subject{})
+		_, trail := begin(t, recorder)
+		x := trail.Exchange(subject{})
 		x.Attempting(t.Context())
 		time.Sleep(time.Second)
 		x.End("PANIC")
@@ -250,7 +282,7 @@ func TestPanic(t *testing.T) {
 			"GET /personas/{id} client in GetPersona 0s-1s Error method=GET error.type=panic",
 			"GetPersona internal in " + serverID + " 0s-1s Error PANIC family=personas error.type=PANIC",
 		}
-		if diff := cmp.Diff(want, show(exporter, begin)); diff != "" {
+		if diff := cmp.Diff(want, show(exporter, began)); diff != "" {
 			t.Errorf("-want +got:\n%s", diff)
 		}
 	})
@@ -259,9 +291,8 @@ func TestPanic(t *testing.T) {
 // TestOff takes the way of a call when there are no traces: it allocates nothing.
 func TestOff(t *testing.T) {
 	var recorder *Recorder
-	ctx := serverSpan(trace.FlagsSampled)
 	allocated := testing.AllocsPerRun(100, func() {
-		trail := recorder.Begin(ctx)
+		ctx, trail := recorder.BeginRPC(t.Context(), method, nil)
 		x := trail.Exchange(subject{})
 		x.Waited(time.Second, time.Second)
 		if x.Attempting(ctx) != ctx {
