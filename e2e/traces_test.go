@@ -258,3 +258,29 @@ func number(t *testing.T, text string) float64 {
 	}
 	return n
 }
+
+// TestCallMetrics reads what one answer, with a retry, leaves on the metrics page.
+func TestCallMetrics(t *testing.T) {
+	m, g := pair(t)
+	m.fault("POST /responses", object{"status": 503})
+	if _, err := g.responses.CreateResponse(with(within(t), "x-caller-id", "tester"), &maverav1.CreateResponseRequest{Model: "mavera-1", PersonaId: new(personaID), Input: question()}); err != nil {
+		t.Fatal(err)
+	}
+	_, metrics := g.page("/metrics")
+	for _, want := range []struct {
+		value string
+		parts []string
+	}{
+		{"1", []string{"rpc_server_call_duration_seconds_count{", `rpc_method="mavera.v1.ResponsesService/CreateResponse"`, `rpc_response_status_code="OK"`}},
+		{"1", []string{"http_client_request_duration_seconds_count{", `error_type="503"`, `url_template="/responses"`, `server_address="127.0.0.1"`}},
+		{"1", []string{"http_client_request_duration_seconds_count{", `http_response_status_code="200"`, `http_request_method="POST"`}},
+		{"1", []string{"gen_ai_client_operation_duration_seconds_count{", `gen_ai_operation_name="chat"`, `gen_ai_request_model="mavera-1"`}},
+		{"26", []string{"gen_ai_client_token_usage_sum{", `gen_ai_token_type="input"`}},
+		{"1", []string{"mavera_gateway_credits_used_total{", `caller="tester"`, `family="responses"`}},
+		{"1", []string{"go_build_info{"}},
+	} {
+		if got := sample(metrics, want.parts...); got != want.value {
+			t.Errorf("%q is %q, want %s", want.parts, got, want.value)
+		}
+	}
+}

@@ -24,6 +24,7 @@ import (
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
@@ -237,7 +238,7 @@ func (c *tally) RecordJob(_ context.Context, family string, age time.Duration) {
 }
 
 func (c *tally) RecordCall(context.Context, string, codes.Code, time.Duration)             {}
-func (c *tally) RecordAttempt(context.Context, string, string, int, string, time.Duration) {}
+func (c *tally) RecordAttempt(context.Context, tracing.Target, int, string, time.Duration) {}
 func (c *tally) RecordGeneration(context.Context, string, string, string, time.Duration)   {}
 func (c *tally) RecordTokens(context.Context, string, string, int64, int64)                {}
 func (c *tally) AddPoll(_ context.Context, family, result string)                          { c.decide(family, "poll", result) }

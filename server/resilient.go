@@ -93,7 +93,7 @@ func (r *resilient) do(ctx context.Context, c *call, in any, next grpc.UnaryHand
 	family := r.families.Use(familyKey{key: c.key, family: c.plan.Family})
 	defer family.Release()
 
-	op := r.operation(ctx, c)
+	op := r.operation(c)
 	call := &resilience.Call{
 		Policy:  r.policies.Of(c.plan.Family),
 		Timeout: c.plan.AttemptTimeout, TimeoutCause: mavera.ErrAttemptTimeout,

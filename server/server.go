@@ -49,9 +49,9 @@ type Meter interface {
 	RecordJob(ctx context.Context, family string, age time.Duration)
 	// RecordCall is told of every RPC, ours or not; method has no slash in front.
 	RecordCall(ctx context.Context, method string, code codes.Code, took time.Duration)
-	// RecordAttempt is told of every attempt: the route below the base URL, the status,
-	// 0 where there was no answer, and what went wrong, of a bounded set, or "".
-	RecordAttempt(ctx context.Context, method, route string, status int, errorType string, took time.Duration)
+	// RecordAttempt is told of every attempt: the status, 0 where there was no answer,
+	// and what went wrong, of a bounded set, or "".
+	RecordAttempt(ctx context.Context, to tracing.Target, status int, errorType string, took time.Duration)
 	// RecordGeneration is told of every call that generates, over all attempts; why it
 	// failed is of a bounded set, or "". RecordTokens is told what its answer reports.
 	RecordGeneration(ctx context.Context, operation, model, errorType string, took time.Duration)

@@ -128,7 +128,7 @@ type operation struct {
 }
 
 // operation begins the notes of a call to Mavera.
-func (r *resilient) operation(ctx context.Context, c *call) *operation {
+func (r *resilient) operation(c *call) *operation {
 	o := &operation{observer: r.options.Observer, call: c, client: r.options.Client, generative: r.generative[c.plan]}
 	if o.generative != nil {
 		o.begin = time.Now()
@@ -222,14 +222,15 @@ func (g generated) attributes() []attribute.KeyValue {
 
 // Request describes the span of an attempt.
 func (o *operation) Request() (name string, attributes []attribute.KeyValue) {
-	plan, base := o.call.plan, o.client.BaseURL()
-	return plan.HTTPMethod + " " + plan.Route, []attribute.KeyValue{
-		semconv.HTTPRequestMethodKey.String(plan.HTTPMethod),
-		semconv.URLFull(tracing.URL(base, o.call.request.Target)),
-		semconv.URLTemplate(plan.Route),
-		semconv.ServerAddress(base.Hostname()),
-		semconv.ServerPort(portOf(base.Scheme, base.Port())),
-	}
+	plan := o.call.plan
+	return plan.HTTPMethod + " " + plan.Route, append(targetOf(o.client, plan).Attributes(),
+		semconv.URLFull(tracing.URL(o.client.BaseURL(), o.call.request.Target)))
+}
+
+// targetOf is what attempts of an RPC are sent to.
+func targetOf(client *mavera.Client, plan *transcode.Plan) tracing.Target {
+	base := client.BaseURL()
+	return tracing.Target{Method: plan.HTTPMethod, Template: plan.Route, Server: base.Hostname(), Port: portOf(base.Scheme, base.Port())}
 }
 
 // portOf is the port of an address, that of its scheme where it names none.

@@ -60,7 +60,7 @@ func (w *watcher) Attempting(ctx context.Context) context.Context {
 func (w *watcher) Attempted(ctx context.Context, _ resilience.Outcome) {
 	attempt := tracing.Attempt{Sends: w.call.report.Sends, Status: w.call.report.Status, Failure: failureOf(w.call.outcome)}
 	w.exchange.Attempted(attempt)
-	w.options.Observer.RecordAttempt(ctx, w.call.plan.HTTPMethod, w.call.plan.Route, attempt.Status, attempt.ErrorType(), time.Since(w.begun))
+	w.options.Observer.RecordAttempt(ctx, targetOf(w.options.Client, w.call.plan), attempt.Status, attempt.ErrorType(), time.Since(w.begun))
 }
 
 // failureOf is what an outcome is in a trace: nothing, where all went well or the

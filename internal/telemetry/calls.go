@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strconv"
 	"sync"
 	"time"
 
@@ -13,13 +12,15 @@ import (
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"google.golang.org/genproto/googleapis/rpc/code"
 	"google.golang.org/grpc/codes"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
 )
 
 // The instruments of the semantic conventions. Those of GenAI live apart from the
 // others, at open-telemetry/semantic-conventions-genai.
 const (
 	rpcDuration     = "rpc.server.call.duration"         // Histogram of seconds; rpc.method, rpc.response.status_code, error.type.
-	attemptDuration = "http.client.request.duration"     // Histogram of seconds; http.request.method, url.template, http.response.status_code, error.type.
+	attemptDuration = "http.client.request.duration"     // Histogram of seconds; http.request.method, url.template, http.response.status_code, error.type, server.address, server.port.
 	genDuration     = "gen_ai.client.operation.duration" // Histogram of seconds; gen_ai.operation.name, gen_ai.request.model, error.type.
 	genTokens       = "gen_ai.client.token.usage"        //nolint:gosec // a name, no token. Histogram of tokens; gen_ai.operation.name, gen_ai.request.model, gen_ai.token.type.
 )
@@ -60,8 +61,9 @@ type rpcSet struct {
 }
 
 type attemptSet struct {
-	method, route, errorType string
-	status                   int
+	target    tracing.Target
+	status    int
+	errorType string
 }
 
 // A genSet is that of a duration, or with a kind of tokens that of tokens.
@@ -108,14 +110,14 @@ func (i *Instruments) RecordCall(ctx context.Context, method string, status code
 	})...)
 }
 
-// RecordAttempt records an attempt: of a route below the base URL, with the status of
-// its answer, 0 where there was none, and what went wrong, of a bounded set, or "".
-func (i *Instruments) RecordAttempt(ctx context.Context, method, route string, status int, errorType string, took time.Duration) {
+// RecordAttempt records an attempt: with the status of its answer, 0 where there was
+// none, and what went wrong, of a bounded set, or "".
+func (i *Instruments) RecordAttempt(ctx context.Context, to tracing.Target, status int, errorType string, took time.Duration) {
 	c := i.calls
-	c.attempts.Record(ctx, took.Seconds(), c.attemptSets.of(attemptSet{method, route, errorType, status}, func(k attemptSet) []attribute.KeyValue {
-		attributes := []attribute.KeyValue{semconv.HTTPRequestMethodKey.String(k.method), semconv.URLTemplate(k.route)}
+	c.attempts.Record(ctx, took.Seconds(), c.attemptSets.of(attemptSet{to, status, errorType}, func(k attemptSet) []attribute.KeyValue {
+		attributes := k.target.Attributes()
 		if k.status != 0 {
-			attributes = append(attributes, semconv.HTTPResponseStatusCodeKey.String(strconv.Itoa(k.status)))
+			attributes = append(attributes, semconv.HTTPResponseStatusCode(k.status))
 		}
 		return withError(attributes, k.errorType)
 	})...)

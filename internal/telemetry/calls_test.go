@@ -13,6 +13,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc/codes"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
 )
 
 // TestCallMetrics records one of each kind and reads the series that count.
@@ -29,9 +31,10 @@ func TestCallMetrics(t *testing.T) {
 	i.RecordCall(ctx, rpc, codes.OK, time.Second)
 	i.RecordCall(ctx, rpc, codes.NotFound, time.Second)
 	i.RecordCall(ctx, rpc, codes.Unavailable, time.Second)
-	i.RecordAttempt(ctx, "GET", "/personas/{id}", 200, "", time.Second)
-	i.RecordAttempt(ctx, "GET", "/personas/{id}", 503, "503", time.Second)
-	i.RecordAttempt(ctx, "GET", "/personas/{id}", 0, "connection_failed", time.Second)
+	to := tracing.Target{Method: "GET", Template: "/personas/{id}", Server: "app.mavera.io", Port: 443}
+	i.RecordAttempt(ctx, to, 200, "", time.Second)
+	i.RecordAttempt(ctx, to, 503, "503", time.Second)
+	i.RecordAttempt(ctx, to, 0, "connection_failed", time.Second)
 	i.RecordGeneration(ctx, "chat", "mavera-1", "", time.Second)
 	i.RecordGeneration(ctx, "chat", "mavera-9", "400", time.Second) // a model that failed is not learnt
 	i.RecordGeneration(ctx, "invoke_agent", "", "", time.Second)
@@ -47,9 +50,9 @@ func TestCallMetrics(t *testing.T) {
 		`gen_ai_client_operation_duration_seconds_count{gen_ai_operation_name="invoke_agent",gen_ai_provider_name="mavera"} 1`,
 		`gen_ai_client_token_usage_sum{` + chat + `"mavera-1",gen_ai_token_type="input"} 27`,
 		`gen_ai_client_token_usage_sum{` + chat + `"mavera-1",gen_ai_token_type="output"} 20`,
-		`http_client_request_duration_seconds_count{error_type="503",http_request_method="GET",http_response_status_code="503",url_template="/personas/{id}"} 1`,
-		`http_client_request_duration_seconds_count{error_type="connection_failed",http_request_method="GET",url_template="/personas/{id}"} 1`,
-		`http_client_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",url_template="/personas/{id}"} 1`,
+		`http_client_request_duration_seconds_count{error_type="503",http_request_method="GET",http_response_status_code="503",server_address="app.mavera.io",server_port="443",url_template="/personas/{id}"} 1`,
+		`http_client_request_duration_seconds_count{error_type="connection_failed",http_request_method="GET",server_address="app.mavera.io",server_port="443",url_template="/personas/{id}"} 1`,
+		`http_client_request_duration_seconds_count{http_request_method="GET",http_response_status_code="200",server_address="app.mavera.io",server_port="443",url_template="/personas/{id}"} 1`,
 		`mavera_gateway_job_duration_seconds_count{family="focus_groups"} 1`,
 		`mavera_gateway_job_duration_seconds_sum{family="focus_groups"} 75`,
 		`rpc_server_call_duration_seconds_count{error_type="UNAVAILABLE",rpc_method="` + rpc + `",rpc_response_status_code="UNAVAILABLE",rpc_system_name="grpc"} 1`,

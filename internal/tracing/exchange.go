@@ -52,6 +52,22 @@ type event struct {
 	attributes []attribute.KeyValue
 }
 
+// A Target is what attempts are sent to.
+type Target struct {
+	// Method is the HTTP method, Template the route below the base URL.
+	Method, Template string
+	// Server and Port are where the API is.
+	Server string
+	Port   int
+}
+
+// Attributes are those of the semantic conventions of HTTP.
+func (t Target) Attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{
+		semconv.HTTPRequestMethodKey.String(t.Method), semconv.URLTemplate(t.Template), semconv.ServerAddress(t.Server), semconv.ServerPort(t.Port),
+	}
+}
+
 // An Attempt is what came of one.
 type Attempt struct {
 	// Sends is how often it went out: 0 when no connection could be had, above 1 when

@@ -67,8 +67,8 @@ func (r *Recorder) BeginRPC(ctx context.Context, method string, incoming propaga
 	t := &Trail{recorder: r}
 	ctx = r.propagator.Extract(ctx, incoming)
 	t.parent = trace.SpanContextFromContext(ctx)
-	ctx, t.span = r.sampled.Start(ctx, method, trace.WithSpanKind(trace.SpanKindServer))
-	if server := t.span.SpanContext(); !server.IsRemote() { // else it is the caller's: nothing is exported
+	ctx, t.span = r.sampled.Start(ctx, method, trace.WithSpanKind(trace.SpanKindServer)) //nolint:spancheck // End ends it
+	if server := t.span.SpanContext(); !server.IsRemote() {                              // else it is the caller's: nothing is exported
 		t.server = server
 	}
 	return ctx, t
@@ -164,7 +164,7 @@ type RPC struct {
 // attributes are those of the semantic conventions, and the further ones.
 func (r RPC) attributes() []attribute.KeyValue {
 	attributes := append([]attribute.KeyValue{
-		semconv.RPCSystemNameGRPC, semconv.RPCMethod(r.Method), semconv.RPCResponseStatusCode(code.Code(r.Status.Code()).String()), //nolint:gosec // there are 17 codes
+		semconv.RPCSystemNameGRPC, semconv.RPCMethod(r.Method), semconv.RPCResponseStatusCode(code.Code(r.Status.Code()).String()),
 	}, r.Attributes...)
 	if tcp, ok := r.Local.(*net.TCPAddr); ok {
 		attributes = append(attributes, semconv.ServerAddress(tcp.IP.String()), semconv.ServerPort(tcp.Port))
@@ -185,7 +185,10 @@ func (t *Trail) End(rpc RPC) {
 	case t.Recording():
 		t.finish(t.span, rpc)
 	default:
-		t.finish(t.again(rpc), rpc, forcedKey.Bool(true))
+		// Once more, with the ids that the call's log line has.
+		ctx := withIDs(trace.ContextWithRemoteSpanContext(context.Background(), t.parent), t.server)
+		_, span := t.recorder.always.Start(ctx, rpc.Method, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(rpc.Begin))
+		t.finish(span, rpc, forcedKey.Bool(true))
 		for _, x := range t.kept {
 			x.write(t.recorder.always, t.server)
 		}
@@ -198,14 +201,6 @@ func (t *Trail) finish(span trace.Span, rpc RPC, more ...attribute.KeyValue) {
 		span.SetStatus(codes.Error, rpc.Status.Message())
 	}
 	span.End()
-}
-
-// again begins the server span once more that the sampler did not choose, with the ids
-// that the call's log line has.
-func (t *Trail) again(rpc RPC) trace.Span {
-	ctx := withIDs(trace.ContextWithRemoteSpanContext(context.Background(), t.parent), t.server)
-	_, span := t.recorder.always.Start(ctx, rpc.Method, trace.WithSpanKind(trace.SpanKindServer), trace.WithTimestamp(rpc.Begin))
-	return span
 }
 
 // isServerError reports whether a status is an error of a server (semantic conventions
