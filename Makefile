@@ -86,6 +86,10 @@ bench: build ## Runs the benchmarks (BENCH=<regexp> BENCHTIME=1s), then whole ca
 bench-resilience: ## Prints the figures of pacing, retries and breakers; fails if a target is missed
 	go test -count=1 -run '^TestFigures$$' -v ./bench/resilience
 
+.PHONY: bench-streams
+bench-streams: build ## Prints what streams cost against a bare relay; fails if a target is missed
+	go run ./bench/streams
+
 .PHONY: fuzz
 fuzz: ## Fuzzes every target for FUZZTIME (10s)
 	tools/fuzz

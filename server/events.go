@@ -5,8 +5,6 @@ import (
 	"io"
 
 	"google.golang.org/grpc"
-
-	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 )
 
 // events makes one exchange whose answer comes event by event, and sends each on
@@ -44,10 +42,7 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 			h.observe(ctx, c, answer.Losses)
 		}
 		if err := stream.SendMsg(answer); err != nil {
-			if ctx.Err() != nil {
-				return c.exchange().Ended(ctx, true)
-			}
-			return mavera.NewFailure(mavera.CallerLeft, err)
+			return c.exchange().Ended(ctx, true) // nobody is there any more
 		}
 	}
 }

@@ -113,7 +113,7 @@ func (h *handler) observe(ctx context.Context, c *call, losses []transcode.Loss)
 	for _, loss := range losses {
 		h.options.Observer.AddUnmodelledField(ctx, c.plan.Procedure[1:], loss.Field, string(loss.Kind), loss.Count)
 		if h.logged.first(c.rpc + " " + loss.Field + " " + string(loss.Kind)) {
-			h.options.Logger.LogAttrs(ctx, slog.LevelWarn, "the answer has something that the proto does not model; it is in additional_fields",
+			h.options.Logger.LogAttrs(ctx, slog.LevelWarn, "the answer has something that the proto does not model; it is passed on in additional_fields, or as an unknown event",
 				slog.String("rpc", c.rpc), slog.String("field", loss.Field), slog.String("kind", string(loss.Kind)),
 				slog.String("request_id", c.requestID))
 		}

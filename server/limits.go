@@ -39,15 +39,15 @@ func (l limits) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerIn
 	ctx, cancel := context.WithCancelCause(stream.Context())
 	defer cancel(nil)
 	c := callOf(ctx)
+	exchange := c.plan != nil && c.plan.Kind != transcode.Watch
 	running := l.streams
-	ends := c.plan != nil && c.plan.Kind != transcode.Watch
-	if ends {
+	if exchange {
 		running = l.calls
 	}
 	running.add(c, cancel)
 	defer running.remove(c)
 	err := next(srv, streamWithContext{stream, ctx})
-	if err != nil && !ends && errors.Is(context.Cause(ctx), mavera.ErrShuttingDown) {
+	if err != nil && !exchange && errors.Is(context.Cause(ctx), mavera.ErrShuttingDown) {
 		return mavera.NewFailure(mavera.ShuttingDown, err)
 	}
 	return err

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 
 	"buf.build/go/protovalidate"
 	"google.golang.org/grpc"
@@ -43,8 +42,9 @@ func (v validation) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	return next(ctx, in)
 }
 
-// stream reads the one request of a server stream and replays it to what is below.
-// The messages of an upload are for its handler to judge, as they come.
+// stream reads the one request of a server stream. Every attempt below sends what it
+// was translated to; the message itself need not be kept for as long as the stream
+// goes on. The messages of an upload are for its handler to judge, as they come.
 func (v validation) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	c := callOf(stream.Context())
 	if c.plan == nil || c.plan.Kind == transcode.Upload {
@@ -57,31 +57,13 @@ func (v validation) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServ
 	if err := v.check(c, in); err != nil {
 		return err
 	}
-	return next(srv, &replay{ServerStream: stream, request: in})
+	return next(srv, stream)
 }
 
 // A receiveError is why a request could not be read, with grpc-go's own status.
 type receiveError struct{ error }
 
 func (e *receiveError) Unwrap() error { return e.error }
-
-// A replay gives the request that was read already.
-type replay struct {
-	grpc.ServerStream
-
-	request proto.Message
-	done    bool
-}
-
-func (r *replay) RecvMsg(into any) error {
-	message, ok := into.(proto.Message)
-	if r.done || !ok {
-		return io.EOF
-	}
-	r.done = true
-	proto.Merge(message, r.request)
-	return nil
-}
 
 func (v validation) check(c *call, in any) error {
 	message, ok := in.(proto.Message)

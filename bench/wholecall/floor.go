@@ -2,23 +2,18 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
-	"os"
 	"slices"
-	"time"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
-	"google.golang.org/grpc/health"
-	"google.golang.org/grpc/health/grpc_health_v1"
-	"google.golang.org/grpc/keepalive"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 
+	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
@@ -28,12 +23,6 @@ import (
 const (
 	floorCommand     = "floor"
 	protojsonCommand = "protojson"
-)
-
-// upstreamVariable and keyVariable are what the gateway is configured with too.
-const (
-	upstreamVariable = "MAVERA_BASE_URL"
-	keyVariable      = "MAVERA_API_KEY"
 )
 
 // floor is the least that a server in the gateway's place has to do.
@@ -131,32 +120,17 @@ func decode(body io.Reader) (*maverav1.ListPersonasResponse, error) {
 	return answer, nil
 }
 
-// serveFloor is the program of the floor and of protojson. The server has the
-// gateway's options, as far as they are at work in a call.
+// serveFloor is the program of the floor and of protojson.
 func serveFloor(ctx context.Context, command string, args []string) error {
-	listener, err := listen(ctx, command, args)
+	base, key, err := rig.Upstream()
 	if err != nil {
 		return err
-	}
-	base, key := os.Getenv(upstreamVariable), os.Getenv(keyVariable)
-	if base == "" || key == "" {
-		return errors.New(upstreamVariable + " and " + keyVariable + " must be set")
 	}
 	f, err := newFloor(command, base, key)
 	if err != nil {
 		return err
 	}
-	server := grpc.NewServer(
-		grpc.MaxRecvMsgSize(16<<20),
-		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
-		grpc.KeepaliveParams(keepalive.ServerParameters{Time: time.Minute, Timeout: 20 * time.Second}),
-		grpc.WaitForHandlers(true),
-		grpc.NumStreamWorkers(64),
-	)
-	maverav1.RegisterPersonasServiceServer(server, f)
-	grpc_health_v1.RegisterHealthServer(server, health.NewServer())
-	if err := server.Serve(listener); err != nil {
-		return fmt.Errorf("serve %s: %w", command, err)
-	}
-	return nil
+	return rig.Serve(ctx, command, args, func(server *grpc.Server) {
+		maverav1.RegisterPersonasServiceServer(server, f)
+	})
 }

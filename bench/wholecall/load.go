@@ -10,6 +10,7 @@ import (
 
 	"google.golang.org/grpc"
 
+	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 )
 
@@ -23,7 +24,7 @@ type callers struct {
 func newCallers(address string, count, connections int) (*callers, error) {
 	c := new(callers)
 	for range connections {
-		conn, err := dial(address)
+		conn, err := rig.Dial(address)
 		if err != nil {
 			return nil, errors.Join(err, c.close())
 		}

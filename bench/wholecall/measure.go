@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"google.golang.org/protobuf/proto"
+
+	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 )
 
 // The gateway, another build of it, and the gateway with traces of a tenth of all calls
@@ -52,9 +54,8 @@ func (o *options) choose(names string) error {
 // A system is one of the servers that are compared, under load.
 type system struct {
 	name    string
-	process *process
+	process *rig.Process
 	callers *callers
-	admin   string // address of the admin port of the gateway
 }
 
 // A bench is a run of the benchmark.
@@ -63,7 +64,7 @@ type bench struct {
 
 	dir      string   // for logs, removed at the end
 	environ  []string // of every system
-	upstream *process
+	upstream *rig.Process
 	systems  []*system // the floor first: ratios are to it
 }
 
@@ -113,26 +114,21 @@ func (b *bench) close() error {
 	var errs []error
 	for _, s := range b.systems {
 		errs = append(errs, s.callers.close())
-		s.process.stop()
+		s.process.Stop()
 	}
 	if b.upstream != nil {
-		b.upstream.stop()
+		b.upstream.Stop()
 	}
 	return errors.Join(append(errs, os.RemoveAll(b.dir))...)
 }
 
 func (b *bench) startUpstream(ctx context.Context) error {
-	program, err := self()
-	if err != nil {
+	var err error
+	if b.upstream, err = rig.Self(ctx, nil, upstreamCommand); err != nil {
 		return err
 	}
-	address, err := freeAddress(ctx)
-	if err != nil {
-		return err
-	}
-	b.environ = []string{upstreamVariable + "=http://" + address + basePath, keyVariable + "=mvra_live_wholecallbenchmark0000"}
-	b.upstream, err = start(ctx, address, nil, os.Stderr, program, upstreamCommand, "-addr", address)
-	return err
+	b.environ = rig.Environ("http://" + b.upstream.Address + basePath)
+	return nil
 }
 
 func (b *bench) startSystem(ctx context.Context, name string) error {
@@ -140,66 +136,34 @@ func (b *bench) startSystem(ctx context.Context, name string) error {
 	var err error
 	switch name {
 	case gatewayName:
-		s.process, s.admin, err = b.startGateway(ctx, b.gateway)
+		s.process, err = rig.Gateway(ctx, b.gateway, b.dir, b.environ)
 	case compareName:
-		s.process, s.admin, err = b.startGateway(ctx, b.compare)
+		s.process, err = rig.Gateway(ctx, b.compare, b.dir, b.environ)
 	case tracedSomeName:
-		s.process, s.admin, err = b.startGateway(ctx, b.gateway, b.traces("0.1")...)
+		s.process, err = rig.Gateway(ctx, b.gateway, b.dir, b.traced("0.1"))
 	case tracedAllName:
-		s.process, s.admin, err = b.startGateway(ctx, b.gateway, b.traces("1")...)
+		s.process, err = rig.Gateway(ctx, b.gateway, b.dir, b.traced("1"))
 	default:
-		s.process, err = b.startFloor(ctx, name)
+		s.process, err = rig.Self(ctx, b.environ, name)
 	}
 	if err != nil {
 		return err
 	}
-	if s.callers, err = newCallers(s.process.address, b.callers, b.connections); err != nil {
-		s.process.stop()
+	if s.callers, err = newCallers(s.process.Address, b.callers, b.connections); err != nil {
+		s.process.Stop()
 		return err
 	}
 	b.systems = append(b.systems, s)
-	return s.process.untilServing(ctx)
+	return s.process.UntilServing(ctx)
 }
 
-func (b *bench) startFloor(ctx context.Context, name string) (*process, error) {
-	program, err := self()
-	if err != nil {
-		return nil, err
-	}
-	address, err := freeAddress(ctx)
-	if err != nil {
-		return nil, err
-	}
-	return start(ctx, address, b.environ, os.Stderr, program, name, "-addr", address)
-}
-
-// startGateway starts the gateway with its defaults, as an operator would: it
-// logs a line for every call, into a file.
-func (b *bench) startGateway(ctx context.Context, path string, more ...string) (p *process, admin string, err error) {
-	address, err := freeAddress(ctx)
-	if err != nil {
-		return nil, "", err
-	}
-	if admin, err = freeAddress(ctx); err != nil {
-		return nil, "", err
-	}
-	log, err := os.CreateTemp(b.dir, "gateway")
-	if err != nil {
-		return nil, "", fmt.Errorf("make log: %w", err)
-	}
-	defer log.Close() // the process has its own handle
-	environ := append([]string{"GATEWAY_GRPC_ADDR=" + address, "GATEWAY_ADMIN_ADDR=" + admin}, append(more, b.environ...)...)
-	p, err = start(ctx, address, environ, log, path, "serve")
-	return p, admin, err
-}
-
-// traces are the settings of a gateway that traces a part of all calls. The upstream
+// traced is the environment of a gateway that traces a part of all calls. The upstream
 // takes the spans.
-func (b *bench) traces(part string) []string {
-	return []string{
+func (b *bench) traced(part string) []string {
+	return append([]string{
 		"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=" + part,
-		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + b.upstream.address + tracesPath,
-	}
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + b.upstream.Address + tracesPath,
+	}, b.environ...)
 }
 
 // checkAnswers makes sure that the floor returns what the gateway returns.
@@ -228,21 +192,21 @@ func (b *bench) measureStart(ctx context.Context) (starting, error) {
 	var took []time.Duration
 	var resident []int64
 	for range b.starts {
-		p, _, err := b.startGateway(ctx, b.gateway)
+		p, err := rig.Gateway(ctx, b.gateway, b.dir, b.environ)
 		if err != nil {
 			return starting{}, err
 		}
-		err = p.untilServing(ctx)
-		took = append(took, time.Since(p.started))
+		err = p.UntilServing(ctx)
+		took = append(took, time.Since(p.Started))
 		time.Sleep(idle)
-		now, _, memoryErr := memory(p.pid())
+		now, _, memoryErr := rig.Memory(p.PID())
 		resident = append(resident, now)
-		p.stop()
+		p.Stop()
 		if err := errors.Join(err, memoryErr); err != nil {
 			return starting{}, err
 		}
 	}
-	return starting{serving: median(took), idle: median(resident)}, nil
+	return starting{serving: rig.Median(took), idle: rig.Median(resident)}, nil
 }
 
 // measureSize lets the systems take turns.
@@ -264,7 +228,7 @@ func (b *bench) measureSize(ctx context.Context, s size) ([]result, error) {
 		}
 	}
 	for i, system := range b.systems {
-		_, peak, err := memory(system.process.pid())
+		_, peak, err := rig.Memory(system.process.PID())
 		if err != nil {
 			return nil, err
 		}
@@ -279,7 +243,7 @@ func (b *bench) measureSize(ctx context.Context, s size) ([]result, error) {
 // turn measures one turn of a system.
 func (y *system) turn(ctx context.Context, s size) (turn, error) {
 	time.Sleep(settle)
-	before, err := usageOf(y.process.pid())
+	before, err := rig.UsageOf(y.process.PID())
 	if err != nil {
 		return turn{}, err
 	}
@@ -288,13 +252,13 @@ func (y *system) turn(ctx context.Context, s size) (turn, error) {
 		return turn{}, err
 	}
 	time.Sleep(settle)
-	after, err := usageOf(y.process.pid())
+	after, err := rig.UsageOf(y.process.PID())
 	if err != nil {
 		return turn{}, err
 	}
 	return turn{
-		cpu:  (after.cpu - before.cpu) / time.Duration(s.calls),
+		cpu:  (after.CPU - before.CPU) / time.Duration(s.calls),
 		rate: float64(s.calls) / took.Seconds(),
-		user: after.user - before.user, system: after.system - before.system,
+		user: after.User - before.User, system: after.System - before.System,
 	}, nil
 }

@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"path/filepath"
 	"time"
+
+	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 )
 
 // profile puts the gateway under load, size by size, and fetches profiles from
@@ -41,10 +41,10 @@ func (b *bench) profileSize(ctx context.Context, gateway *system, s size) error 
 		failed <- err
 	}()
 	seconds := int(max(b.profileTime, time.Second).Seconds())
-	pages := "http://" + gateway.admin + "/debug/pprof/"
+	pages := "http://" + gateway.process.Admin + "/debug/pprof/"
 	err := errors.Join(
-		fetch(ctx, fmt.Sprintf("%sprofile?seconds=%d", pages, seconds), filepath.Join(b.profiles, s.name+".cpu.pprof")),
-		fetch(ctx, pages+"allocs", filepath.Join(b.profiles, s.name+".allocs.pprof")),
+		rig.Fetch(ctx, fmt.Sprintf("%sprofile?seconds=%d", pages, seconds), filepath.Join(b.profiles, s.name+".cpu.pprof")),
+		rig.Fetch(ctx, pages+"allocs", filepath.Join(b.profiles, s.name+".allocs.pprof")),
 	)
 	stopped := loaded.Err() != nil
 	unload()
@@ -52,31 +52,4 @@ func (b *bench) profileSize(ctx context.Context, gateway *system, s size) error 
 		err = errors.Join(err, lost)
 	}
 	return err
-}
-
-// fetch writes what a page holds into a file.
-func fetch(ctx context.Context, page, name string) error {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, page, http.NoBody)
-	if err != nil {
-		return fmt.Errorf("fetch profile: %w", err)
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return fmt.Errorf("fetch profile: %w", err)
-	}
-	defer response.Body.Close()
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("fetch profile: %s", response.Status)
-	}
-	file, err := os.Create(name)
-	if err != nil {
-		return fmt.Errorf("write profile: %w", err)
-	}
-	if _, err := io.Copy(file, response.Body); err != nil {
-		return errors.Join(fmt.Errorf("write profile: %w", err), file.Close())
-	}
-	if err := file.Close(); err != nil {
-		return fmt.Errorf("write profile: %w", err)
-	}
-	return nil
 }

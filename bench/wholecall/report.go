@@ -1,15 +1,12 @@
 package main
 
 import (
-	"cmp"
 	"fmt"
 	"io"
-	"os"
-	"runtime"
-	"slices"
-	"strings"
 	"text/tabwriter"
 	"time"
+
+	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 )
 
 // starting is what the start of the gateway takes.
@@ -36,7 +33,7 @@ type result struct {
 
 // cpu is the median of the turns.
 func (r result) cpu() time.Duration {
-	return median(each(r.turns, func(t turn) time.Duration { return t.cpu }))
+	return rig.Median(rig.Each(r.turns, func(t turn) time.Duration { return t.cpu }))
 }
 
 // ratio is the median of the ratios of each round: what slows a whole round down
@@ -48,7 +45,7 @@ func (r result) ratioTo(other []turn) float64 {
 	for i, t := range r.turns {
 		ratios[i] = float64(t.cpu) / float64(other[i].cpu)
 	}
-	return median(ratios)
+	return rig.Median(ratios)
 }
 
 // userShare is the part of the CPU time that was not spent in the kernel.
@@ -62,34 +59,20 @@ func (r result) userShare() float64 {
 }
 
 func (r result) rate() float64 {
-	return median(each(r.turns, func(t turn) float64 { return t.rate }))
-}
-
-func each[T, V any](list []T, of func(T) V) []V {
-	out := make([]V, len(list))
-	for i, v := range list {
-		out[i] = of(v)
-	}
-	return out
-}
-
-// median is the middle value; of an even number, the lower of the two.
-func median[T cmp.Ordered](values []T) T {
-	sorted := slices.Sorted(slices.Values(values))
-	return sorted[(len(sorted)-1)/2]
+	return rig.Median(rig.Each(r.turns, func(t turn) float64 { return t.rate }))
 }
 
 // report prints the tables.
 func report(out io.Writer, o options, s starting, results []result) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintf(w, "whole call: %d callers, closed loop, %d connections; median of %d rounds; %s; gateway with its defaults, one log line per call to a file\n\n",
-		o.callers, o.connections, o.rounds, machine())
+		o.callers, o.connections, o.rounds, rig.Machine())
 	fmt.Fprintln(w, "answer\tsystem\tCPU µs/call\tuser\tsystem\tratio\tcalls/s\tpeak MiB\t")
 	for _, r := range results {
 		cpu := float64(r.cpu().Nanoseconds()) / 1e3
 		user := cpu * r.userShare()
 		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.0f\t%.2f\t%.0f\t%.1f\t\n",
-			r.size, r.system, cpu, user, cpu-user, r.ratio(), r.rate(), mebibytes(r.peak))
+			r.size, r.system, cpu, user, cpu-user, r.ratio(), r.rate(), rig.Mebibytes(r.peak))
 	}
 	for _, r := range results {
 		if r.untraced != nil {
@@ -97,20 +80,9 @@ func report(out io.Writer, o options, s starting, results []result) error {
 		}
 	}
 	fmt.Fprintf(w, "\nstart to SERVING %.0f ms, resident memory idle %.1f MiB (medians of %d starts)\n",
-		float64(s.serving.Microseconds())/1e3, mebibytes(s.idle), o.starts)
+		float64(s.serving.Microseconds())/1e3, rig.Mebibytes(s.idle), o.starts)
 	if err := w.Flush(); err != nil {
 		return fmt.Errorf("print report: %w", err)
 	}
 	return nil
-}
-
-func mebibytes(n int64) float64 { return float64(n) / (1 << 20) }
-
-// machine says where the figures come from.
-func machine() string {
-	kernel, err := os.ReadFile("/proc/sys/kernel/osrelease")
-	if err != nil {
-		kernel = []byte("unknown")
-	}
-	return fmt.Sprintf("%d cores, %s %s, %s", runtime.NumCPU(), runtime.GOOS, strings.TrimSpace(string(kernel)), runtime.Version())
 }

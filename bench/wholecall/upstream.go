@@ -2,13 +2,13 @@ package main
 
 import (
 	"context"
-	"flag"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 )
 
 const upstreamCommand = "upstream"
@@ -22,7 +22,7 @@ const (
 
 // serveUpstream is the program that stands in for Mavera: it answers from memory.
 func serveUpstream(ctx context.Context, args []string) error {
-	listener, err := listen(ctx, upstreamCommand, args)
+	listener, err := rig.Listen(ctx, upstreamCommand, args)
 	if err != nil {
 		return err
 	}
@@ -60,19 +60,4 @@ func upstream() http.Handler {
 		_, _ = io.Copy(io.Discard, r.Body) // an exporter that has gone is not ours to mind either
 	})
 	return mux
-}
-
-// listen opens the port that a command is told to serve.
-func listen(ctx context.Context, command string, args []string) (net.Listener, error) {
-	flags := flag.NewFlagSet(command, flag.ContinueOnError)
-	address := flags.String("addr", "", "address to serve")
-	if err := flags.Parse(args); err != nil {
-		return nil, err //nolint:wrapcheck // the flag package has said it all
-	}
-	var network net.ListenConfig
-	listener, err := network.Listen(ctx, "tcp", *address)
-	if err != nil {
-		return nil, fmt.Errorf("listen: %w", err)
-	}
-	return listener, nil
 }

@@ -167,7 +167,7 @@ func (s *Stream) patience() time.Duration {
 
 // ended says what the end of the stream means: nothing, once the answer is whole.
 func (s *Stream) ended(err error) error {
-	begun := s.begun.Load()
+	begun, cause := s.begun.Load(), context.Cause(s.ctx)
 	if errors.Is(err, io.EOF) {
 		err = errEarlyEnd // io.EOF is what a whole answer ends with
 	}
@@ -176,7 +176,7 @@ func (s *Stream) ended(err error) error {
 		return io.EOF
 	case errors.As(err, new(*sse.LimitError)):
 		return s.failure(TooLarge, err)
-	case begun && errors.Is(context.Cause(s.ctx), errSilent):
+	case begun && (errors.Is(cause, errSilent) || errors.Is(cause, ErrAttemptTimeout)): // the latter just as the first event came
 		return s.failure(StreamStalled, err)
 	case begun && s.ctx.Err() == nil:
 		return s.failure(StreamCut, err)

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/contract"
 	"github.com/mavera-gateway/mavera-gateway/internal/sse"
@@ -166,4 +167,39 @@ func TestEventAllocations(t *testing.T) {
 	if got := testing.AllocsPerRun(100, func() { decoder.Event(name, data) }); got != 1 {
 		t.Errorf("%v allocations, want 1: the bytes", got)
 	}
+}
+
+// FuzzEvent translates anything: protobuf reads the message, nothing of the event
+// before shows in it, and one that is not known keeps its data.
+func FuzzEvent(f *testing.F) {
+	rpcs := []string{"StreamResponse", "StreamChatCompletion", "StreamMaveChat"}
+	f.Add("response.completed", `{"type":"response.completed","response":{"usage":{"credits_used":3},"x":1},"y":[{}]}`, uint8(0))
+	f.Add("", `{"choices":[{"delta":{"content":"\u00e4"},"finish_reason":"stop"}],"error":{}}`, uint8(1))
+	f.Add("message", ` {"type":"done","usage":{"credits_used":1e999}} `, uint8(2))
+	f.Add("error", "\xff", uint8(2))
+	f.Fuzz(func(t *testing.T, name, data string, which uint8) {
+		p := planOf(t, rpcs[int(which)%len(rpcs)])
+		used := p.EventDecoder()
+		used.Event([]byte("done"), []byte(`{"type":"done","usage":{"credits_used":7},"x":[{"y":"\ud800"}]`))
+		got, ending := used.Event([]byte(name), []byte(data))
+		want, wantEnding := p.EventDecoder().Event([]byte(name), []byte(data))
+		if !bytes.Equal(got.Wire, want.Wire) || ending != wantEnding || got.HasCredits != want.HasCredits || !slices.Equal(got.Losses, want.Losses) {
+			t.Fatalf("%q %q: got %q, alone %q", name, data, got.Wire, want.Wire)
+		}
+		out := newOutput(t, p)
+		if err := got.Unmarshal(out); err != nil {
+			t.Fatalf("%q %q: protobuf does not read %q: %v", name, data, got.Wire, err)
+		}
+		m := out.ProtoReflect()
+		member := m.WhichOneof(m.Descriptor().Oneofs().Get(0))
+		if member == nil {
+			t.Fatalf("%q %q: no event", name, data)
+		}
+		if member.Name() == "unknown" {
+			fields := member.Message().Fields()
+			if kept := m.Get(member).Message().Get(fields.ByName("data")).String(); kept != strings.ToValidUTF8(data, "\ufffd") && utf8.ValidString(data) {
+				t.Errorf("%q became %q", data, kept)
+			}
+		}
+	})
 }

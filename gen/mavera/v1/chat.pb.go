@@ -299,8 +299,8 @@ func (x *CreateChatCompletionRequest) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// StreamChatCompletionRequest is the request of StreamChatCompletion. It has the
-// fields of CreateChatCompletionRequest.
+// StreamChatCompletionRequest is the request of StreamChatCompletion. It has
+// the fields of CreateChatCompletionRequest.
 type StreamChatCompletionRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Model to answer. The only known value is mavera-1; the gateway refuses
@@ -760,7 +760,8 @@ type ChatChunkChoice struct {
 	Index *int32 `protobuf:"varint,1,opt,name=index,proto3,oneof" json:"index,omitempty"`
 	// What is new. Documented.
 	Delta *ChatDelta `protobuf:"bytes,2,opt,name=delta,proto3" json:"delta,omitempty"`
-	// Why the text ended; on the last chunk of the choice. Inferred (OpenAI format).
+	// Why the text ended; on the last chunk of the choice. Inferred (OpenAI
+	// format).
 	FinishReason *string `protobuf:"bytes,3,opt,name=finish_reason,json=finishReason,proto3,oneof" json:"finish_reason,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`
@@ -833,7 +834,8 @@ type ChatDelta struct {
 	Role *string `protobuf:"bytes,1,opt,name=role,proto3,oneof" json:"role,omitempty"`
 	// New text; may be missing or empty. Documented.
 	Content *string `protobuf:"bytes,2,opt,name=content,proto3,oneof" json:"content,omitempty"`
-	// Pieces of the calls that the caller is asked to run. Inferred (OpenAI format).
+	// Pieces of the calls that the caller is asked to run. Inferred (OpenAI
+	// format).
 	ToolCalls []*structpb.Struct `protobuf:"bytes,3,rep,name=tool_calls,json=toolCalls,proto3" json:"tool_calls,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

@@ -46,12 +46,13 @@ type ChatServiceClient interface {
 	// (/api-reference/chat/create-a-chat-completion). Credits: as
 	// CreateChatCompletion. Not idempotent: a repeat may create and bill twice.
 	//
-	// The first event comes as soon as Mavera sends it; each goes to the caller at
-	// once. Usage comes in the last one. Until the first event an error is a status
-	// as of CreateChatCompletion. After it nothing is repeated: a stream that breaks off ends
-	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
-	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
-	// a stream is one unknown event without a name.
+	// The first event comes as soon as Mavera sends it; each goes to the caller
+	// at once. Usage comes in the last one. Until the first event an error is
+	// that of CreateChatCompletion. After it nothing is repeated: a stream
+	// that breaks off ends UNAVAILABLE with the reason STREAM_CUT, one that is
+	// silent for too long with STREAM_STALLED, both with events_delivered. An
+	// answer that is JSON in place of a stream is one unknown event without a
+	// name.
 	StreamChatCompletion(ctx context.Context, in *StreamChatCompletionRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ChatCompletionStreamEvent], error)
 }
 
@@ -116,12 +117,13 @@ type ChatServiceServer interface {
 	// (/api-reference/chat/create-a-chat-completion). Credits: as
 	// CreateChatCompletion. Not idempotent: a repeat may create and bill twice.
 	//
-	// The first event comes as soon as Mavera sends it; each goes to the caller at
-	// once. Usage comes in the last one. Until the first event an error is a status
-	// as of CreateChatCompletion. After it nothing is repeated: a stream that breaks off ends
-	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
-	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
-	// a stream is one unknown event without a name.
+	// The first event comes as soon as Mavera sends it; each goes to the caller
+	// at once. Usage comes in the last one. Until the first event an error is
+	// that of CreateChatCompletion. After it nothing is repeated: a stream
+	// that breaks off ends UNAVAILABLE with the reason STREAM_CUT, one that is
+	// silent for too long with STREAM_STALLED, both with events_delivered. An
+	// answer that is JSON in place of a stream is one unknown event without a
+	// name.
 	StreamChatCompletion(*StreamChatCompletionRequest, grpc.ServerStreamingServer[ChatCompletionStreamEvent]) error
 	mustEmbedUnimplementedChatServiceServer()
 }

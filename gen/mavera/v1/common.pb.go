@@ -413,8 +413,9 @@ func (x *BrandVoiceRef) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// UnknownEvent is an event of a stream whose kind this version of the gateway does
-// not know, or whose data is not what its name promises. It is passed on as it is.
+// UnknownEvent is an event of a stream whose kind this version of the gateway
+// does not know, or whose data is not what its name promises. It is passed on
+// as it is.
 type UnknownEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the event; where it has none, the type that its data names.

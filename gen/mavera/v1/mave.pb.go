@@ -765,7 +765,8 @@ func (x *MaveMessage) GetAdditionalFields() *structpb.Struct {
 }
 
 // MaveStreamEvent is one event of an answer of the agent: content (repeated),
-// sources, validation, done. The four are documented, their fields are inferred.
+// sources, validation, done. The four are documented, their fields are
+// inferred.
 type MaveStreamEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What came.
@@ -1013,12 +1014,12 @@ func (x *MaveStreamSourcesEvent) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// MaveStreamValidationEvent has the result of the reality check. Inferred (guide
-// prose).
+// MaveStreamValidationEvent has the result of the reality check. Inferred
+// (guide prose).
 type MaveStreamValidationEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	// The result. Its fields may also stand beside it and are in additional_fields
-	// then. Inferred (guide prose).
+	// The result. Its fields may also stand beside it and are in
+	// additional_fields then. Inferred (guide prose).
 	Validation *MaveValidation `protobuf:"bytes,1,opt,name=validation,proto3" json:"validation,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

@@ -46,16 +46,16 @@ type MaveServiceClient interface {
 	SendMaveMessage(ctx context.Context, in *SendMaveMessageRequest, opts ...grpc.CallOption) (*MaveMessage, error)
 	// Ask the Mave research agent, and get the answer event by event.
 	//
-	// POST /mave/chat with stream true. Documented (/features/mave-agent). Credits
-	// and cap: as SendMaveMessage; the slot is held until the stream ends. Not
-	// idempotent: a repeat may create and bill twice.
+	// POST /mave/chat with stream true. Documented (/features/mave-agent).
+	// Credits and cap: as SendMaveMessage; the slot is held until the stream
+	// ends. Not idempotent: a repeat may create and bill twice.
 	//
-	// The first event comes as soon as Mavera sends it; each goes to the caller at
-	// once. Usage comes in the last one. Until the first event an error is a status
-	// as of SendMaveMessage. After it nothing is repeated: a stream that breaks off ends
-	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
-	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
-	// a stream is one unknown event without a name.
+	// The first event comes as soon as Mavera sends it; each goes to the caller
+	// at once. Usage comes in the last one. Until the first event an error is
+	// that of SendMaveMessage. After it nothing is repeated: a stream that
+	// breaks off ends UNAVAILABLE with the reason STREAM_CUT, one that is silent
+	// for too long with STREAM_STALLED, both with events_delivered. An answer
+	// that is JSON in place of a stream is one unknown event without a name.
 	StreamMaveChat(ctx context.Context, in *StreamMaveChatRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[MaveStreamEvent], error)
 	// List the Mave threads of the caller.
 	//
@@ -175,16 +175,16 @@ type MaveServiceServer interface {
 	SendMaveMessage(context.Context, *SendMaveMessageRequest) (*MaveMessage, error)
 	// Ask the Mave research agent, and get the answer event by event.
 	//
-	// POST /mave/chat with stream true. Documented (/features/mave-agent). Credits
-	// and cap: as SendMaveMessage; the slot is held until the stream ends. Not
-	// idempotent: a repeat may create and bill twice.
+	// POST /mave/chat with stream true. Documented (/features/mave-agent).
+	// Credits and cap: as SendMaveMessage; the slot is held until the stream
+	// ends. Not idempotent: a repeat may create and bill twice.
 	//
-	// The first event comes as soon as Mavera sends it; each goes to the caller at
-	// once. Usage comes in the last one. Until the first event an error is a status
-	// as of SendMaveMessage. After it nothing is repeated: a stream that breaks off ends
-	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
-	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
-	// a stream is one unknown event without a name.
+	// The first event comes as soon as Mavera sends it; each goes to the caller
+	// at once. Usage comes in the last one. Until the first event an error is
+	// that of SendMaveMessage. After it nothing is repeated: a stream that
+	// breaks off ends UNAVAILABLE with the reason STREAM_CUT, one that is silent
+	// for too long with STREAM_STALLED, both with events_delivered. An answer
+	// that is JSON in place of a stream is one unknown event without a name.
 	StreamMaveChat(*StreamMaveChatRequest, grpc.ServerStreamingServer[MaveStreamEvent]) error
 	// List the Mave threads of the caller.
 	//

@@ -915,8 +915,8 @@ func (x *Response) GetAdditionalFields() *structpb.Struct {
 // A reply of text comes as created, output_item_added, content_part_added,
 // output_text_delta (repeated), output_text_done, content_part_done,
 // output_item_done and completed; the call of a function has
-// function_call_arguments_delta and function_call_arguments_done in place of those
-// in the middle. Others may come in between.
+// function_call_arguments_delta and function_call_arguments_done in place of
+// those in the middle. Others may come in between.
 type ResponseStreamEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// What happened.
@@ -1952,8 +1952,8 @@ type ResponseCompletedEvent struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Position in the stream, from 0. Inferred (OpenAI format).
 	SequenceNumber *int32 `protobuf:"varint,1,opt,name=sequence_number,json=sequenceNumber,proto3,oneof" json:"sequence_number,omitempty"`
-	// The whole reply, as CreateResponse gives it. That usage comes with this event is
-	// documented, that it is in here is inferred.
+	// The whole reply, as CreateResponse gives it. That usage comes with this
+	// event is documented, that it is in here is inferred.
 	Response *Response `protobuf:"bytes,2,opt,name=response,proto3" json:"response,omitempty"`
 	// What the upstream object holds beyond the fields above.
 	AdditionalFields *structpb.Struct `protobuf:"bytes,100,opt,name=additional_fields,json=additionalFields,proto3" json:"additional_fields,omitempty"`

@@ -46,12 +46,12 @@ type ResponsesServiceClient interface {
 	// POST /responses with stream true. Documented (/guides/streaming). Credits:
 	// as CreateResponse. Not idempotent: a repeat may create and bill twice.
 	//
-	// The first event comes as soon as Mavera sends it; each goes to the caller at
-	// once. Usage comes in the last one. Until the first event an error is a status
-	// as of CreateResponse. After it nothing is repeated: a stream that breaks off ends
-	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
-	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
-	// a stream is one unknown event without a name.
+	// The first event comes as soon as Mavera sends it; each goes to the caller
+	// at once. Usage comes in the last one. Until the first event an error is
+	// that of CreateResponse. After it nothing is repeated: a stream that
+	// breaks off ends UNAVAILABLE with the reason STREAM_CUT, one that is silent
+	// for too long with STREAM_STALLED, both with events_delivered. An answer
+	// that is JSON in place of a stream is one unknown event without a name.
 	StreamResponse(ctx context.Context, in *StreamResponseRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ResponseStreamEvent], error)
 }
 
@@ -115,12 +115,12 @@ type ResponsesServiceServer interface {
 	// POST /responses with stream true. Documented (/guides/streaming). Credits:
 	// as CreateResponse. Not idempotent: a repeat may create and bill twice.
 	//
-	// The first event comes as soon as Mavera sends it; each goes to the caller at
-	// once. Usage comes in the last one. Until the first event an error is a status
-	// as of CreateResponse. After it nothing is repeated: a stream that breaks off ends
-	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
-	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
-	// a stream is one unknown event without a name.
+	// The first event comes as soon as Mavera sends it; each goes to the caller
+	// at once. Usage comes in the last one. Until the first event an error is
+	// that of CreateResponse. After it nothing is repeated: a stream that
+	// breaks off ends UNAVAILABLE with the reason STREAM_CUT, one that is silent
+	// for too long with STREAM_STALLED, both with events_delivered. An answer
+	// that is JSON in place of a stream is one unknown event without a name.
 	StreamResponse(*StreamResponseRequest, grpc.ServerStreamingServer[ResponseStreamEvent]) error
 	mustEmbedUnimplementedResponsesServiceServer()
 }

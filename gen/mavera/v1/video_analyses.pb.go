@@ -627,8 +627,8 @@ func (x *ChatVideoAnalysisRequest) GetAdditionalFields() *structpb.Struct {
 	return nil
 }
 
-// StreamVideoAnalysisChatRequest is the request of StreamVideoAnalysisChat. It has the
-// fields of ChatVideoAnalysisRequest.
+// StreamVideoAnalysisChatRequest is the request of StreamVideoAnalysisChat. It
+// has the fields of ChatVideoAnalysisRequest.
 type StreamVideoAnalysisChatRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Id of the video analysis; its status must be completed. Required.

@@ -84,15 +84,15 @@ type VideoAnalysesServiceClient interface {
 	// Ask about a completed analysis, and get the answer event by event.
 	//
 	// POST /video-analyses/{id}/chat with stream true. The page says only that it
-	// streams; that the events are those of StreamResponse is inferred. Credits: as
-	// ChatVideoAnalysis. Not idempotent: a repeat may create and bill twice.
+	// streams; that the events are those of StreamResponse is inferred. Credits:
+	// as ChatVideoAnalysis. Not idempotent: a repeat may create and bill twice.
 	//
-	// The first event comes as soon as Mavera sends it; each goes to the caller at
-	// once. Usage comes in the last one. Until the first event an error is a status
-	// as of ChatVideoAnalysis. After it nothing is repeated: a stream that breaks off ends
-	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
-	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
-	// a stream is one unknown event without a name.
+	// The first event comes as soon as Mavera sends it; each goes to the caller
+	// at once. Usage comes in the last one. Until the first event an error is
+	// that of ChatVideoAnalysis. After it nothing is repeated: a stream that
+	// breaks off ends UNAVAILABLE with the reason STREAM_CUT, one that is silent
+	// for too long with STREAM_STALLED, both with events_delivered. An answer
+	// that is JSON in place of a stream is one unknown event without a name.
 	StreamVideoAnalysisChat(ctx context.Context, in *StreamVideoAnalysisChatRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ResponseStreamEvent], error)
 }
 
@@ -239,15 +239,15 @@ type VideoAnalysesServiceServer interface {
 	// Ask about a completed analysis, and get the answer event by event.
 	//
 	// POST /video-analyses/{id}/chat with stream true. The page says only that it
-	// streams; that the events are those of StreamResponse is inferred. Credits: as
-	// ChatVideoAnalysis. Not idempotent: a repeat may create and bill twice.
+	// streams; that the events are those of StreamResponse is inferred. Credits:
+	// as ChatVideoAnalysis. Not idempotent: a repeat may create and bill twice.
 	//
-	// The first event comes as soon as Mavera sends it; each goes to the caller at
-	// once. Usage comes in the last one. Until the first event an error is a status
-	// as of ChatVideoAnalysis. After it nothing is repeated: a stream that breaks off ends
-	// UNAVAILABLE with the reason STREAM_CUT, one that is silent for too long with
-	// STREAM_STALLED, both with events_delivered. An answer that is JSON in place of
-	// a stream is one unknown event without a name.
+	// The first event comes as soon as Mavera sends it; each goes to the caller
+	// at once. Usage comes in the last one. Until the first event an error is
+	// that of ChatVideoAnalysis. After it nothing is repeated: a stream that
+	// breaks off ends UNAVAILABLE with the reason STREAM_CUT, one that is silent
+	// for too long with STREAM_STALLED, both with events_delivered. An answer
+	// that is JSON in place of a stream is one unknown event without a name.
 	StreamVideoAnalysisChat(*StreamVideoAnalysisChatRequest, grpc.ServerStreamingServer[ResponseStreamEvent]) error
 	mustEmbedUnimplementedVideoAnalysesServiceServer()
 }

@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"errors"
@@ -13,20 +13,21 @@ import (
 // errNoProc says that there is nothing to measure with.
 var errNoProc = errors.New("CPU time is read from /proc, which only Linux has, with CONFIG_SCHED_INFO")
 
-// A usage is what a process has used since its start.
-type usage struct {
-	// cpu is the time its threads ran. The kernel keeps it in nanoseconds
+// A Usage is what a process has used since its start.
+type Usage struct {
+	// CPU is the time its threads ran. The kernel keeps it in nanoseconds
 	// (/proc/<pid>/task/*/schedstat, proc_pid_schedstat(5)). Threads that have
 	// ended are missing; Go ends none of its own accord.
-	cpu time.Duration
-	// user and system are the kernel's own division of that time, in clock ticks
+	CPU time.Duration
+	// User and System are the kernel's own division of that time, in clock ticks
 	// of 10 ms (/proc/<pid>/stat): good for a share over many calls, too coarse
 	// for a turn.
-	user, system int64
+	User, System int64
 }
 
-func usageOf(pid int) (usage, error) {
-	var u usage
+// UsageOf reads what a process has used.
+func UsageOf(pid int) (Usage, error) {
+	var u Usage
 	threads, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/schedstat", pid))
 	if err != nil || len(threads) == 0 {
 		return u, errNoProc
@@ -41,13 +42,13 @@ func usageOf(pid int) (usage, error) {
 		if err != nil {
 			return u, fmt.Errorf("%s: %w", thread, err)
 		}
-		u.cpu += time.Duration(ns)
+		u.CPU += time.Duration(ns)
 	}
 	stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return u, fmt.Errorf("read CPU time: %w", err)
 	}
-	u.user, u.system, err = ticks(string(stat))
+	u.User, u.System, err = ticks(string(stat))
 	return u, err
 }
 
@@ -67,8 +68,8 @@ func ticks(stat string) (user, system int64, err error) {
 	return user, system, err
 }
 
-// memory reads resident memory, now and at its peak, in bytes.
-func memory(pid int) (now, peak int64, err error) {
+// Memory reads resident memory, now and at its peak, in bytes.
+func Memory(pid int) (now, peak int64, err error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	if err != nil {
 		return 0, 0, fmt.Errorf("read memory: %w", err)

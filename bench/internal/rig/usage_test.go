@@ -1,4 +1,4 @@
-package main
+package rig
 
 import (
 	"os"
@@ -21,7 +21,7 @@ func TestOwnUsage(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the figures come from /proc, which only Linux has")
 	}
-	before, err := usageOf(os.Getpid())
+	before, err := UsageOf(os.Getpid())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -29,11 +29,11 @@ func TestOwnUsage(t *testing.T) {
 	for i := range 50_000_000 {
 		work += i % 7
 	}
-	after, err := usageOf(os.Getpid())
-	if err != nil || after.cpu <= before.cpu {
-		t.Errorf("CPU time went from %v to %v (%d), %v", before.cpu, after.cpu, work, err)
+	after, err := UsageOf(os.Getpid())
+	if err != nil || after.CPU <= before.CPU {
+		t.Errorf("CPU time went from %v to %v (%d), %v", before.CPU, after.CPU, work, err)
 	}
-	now, peak, err := memory(os.Getpid())
+	now, peak, err := Memory(os.Getpid())
 	if err != nil || now <= 0 || peak < now/2 {
 		t.Errorf("memory = %d, %d, %v", now, peak, err)
 	}
