@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
@@ -32,6 +33,10 @@ window.unconfirmed: must not be negative, is -1
 window.batch_share: must be from 0 to 1, is NaN
 window.poll_share: must be from 0 to 1, is -0.1
 queue.factor: must not be negative, is -1`},
+		{"polls", func(p *Policies) {
+			p.Polls = map[string]jobs.Interval{"meetings": {}, "focus_groups": {Least: time.Second, Most: time.Millisecond}, "news": {Least: 1, Most: 1}}
+		}, `polls.focus_groups: must be above 0, and rise, is {1s 1ms}
+polls.meetings: must be above 0, and rise, is {0s 0s}`},
 		{"families in order", func(p *Policies) {
 			wrong := p.Default
 			wrong.Attempts = 0

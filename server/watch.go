@@ -48,7 +48,7 @@ func newWatches(s *Server, plans []*transcode.Plan) (*watches, error) {
 		case jobReader(p.Sibling.Procedure) == nil:
 			return nil, fmt.Errorf("rpc %s: nothing reads the state of a %s", p.Procedure, p.Sibling.RPC)
 		case s.options.Policies.Poll(p.Family).Least <= 0:
-			return nil, fmt.Errorf("rpc %s: it is not said how often to poll %s", p.Procedure, p.Family)
+			return nil, fmt.Errorf("rpc %s: it is not said how often to poll the jobs of the family %s", p.Procedure, p.Family)
 		}
 		w.gets[p.Family] = p.Sibling
 	}

@@ -23,6 +23,7 @@ import (
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
 	"github.com/mavera-gateway/mavera-gateway/internal/simulator"
+	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
@@ -616,6 +617,24 @@ func TestStatesOfOtherJobs(t *testing.T) {
 	} {
 		if got := brandVoice(&maverav1.BrandVoice{Id: new("v"), Status: state.Enum()}); (got != jobs.Job{ID: "v", State: want}) {
 			t.Errorf("brand voice %s: %+v, want state %d", state, got, want)
+		}
+	}
+}
+
+// TestUnwatchable stops the start where a Watch RPC could not be served.
+func TestUnwatchable(t *testing.T) {
+	persona := &transcode.Plan{RPC: "GetPersona", Procedure: maverav1.PersonasService_GetPersona_FullMethodName, Family: "personas"}
+	group := &transcode.Plan{RPC: "GetFocusGroup", Procedure: maverav1.FocusGroupsService_GetFocusGroup_FullMethodName, Family: "focus_groups"}
+	plan := func(name string, sibling *transcode.Plan, family string) *transcode.Plan {
+		return &transcode.Plan{Procedure: name, Kind: transcode.Watch, Sibling: sibling, Family: family}
+	}
+	for want, plans := range map[string][]*transcode.Plan{
+		"rpc /a: nothing reads the state of a GetPersona":                          {plan("/a", persona, "personas")},
+		"rpc /b: the jobs of the family focus_groups can be watched already":       {plan("/a", group, "focus_groups"), plan("/b", group, "focus_groups")},
+		"rpc /a: it is not said how often to poll the jobs of the family personas": {plan("/a", group, "personas")},
+	} {
+		if _, err := newWatches(&Server{}, plans); err == nil || err.Error() != want {
+			t.Errorf("%v, want %s", err, want)
 		}
 	}
 }

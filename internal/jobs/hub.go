@@ -65,8 +65,6 @@ type HubOptions[K comparable] struct {
 // look. It is safe for concurrent use.
 type Hub[K comparable] struct {
 	options HubOptions[K]
-	life    context.Context //nolint:containedctx // it is the hub's life, not a call's
-	end     context.CancelFunc
 	pollers sync.WaitGroup
 
 	mu     sync.Mutex
@@ -93,8 +91,7 @@ type topic struct {
 
 // NewHub returns a hub that watches nothing yet.
 func NewHub[K comparable](options HubOptions[K]) *Hub[K] {
-	life, end := context.WithCancel(context.Background())
-	return &Hub[K]{options: options, life: life, end: end, topics: map[K]*topic{}}
+	return &Hub[K]{options: options, topics: map[K]*topic{}}
 }
 
 // Watch begins to watch a job. The subject is used where nobody else watches it. The
@@ -118,7 +115,7 @@ func (h *Hub[K]) open(key K, subject Subject) *topic {
 		close(t.changed)
 		return t
 	}
-	ctx, stop := context.WithCancel(h.life)
+	ctx, stop := context.WithCancel(context.Background()) // no call's: others may watch on
 	t.stop = stop
 	h.topics[key] = t
 	h.pollers.Go(func() {
@@ -189,7 +186,6 @@ func (h *Hub[K]) Close() {
 		h.finish(key, t, ErrClosed)
 	}
 	h.mu.Unlock()
-	h.end()
 	h.pollers.Wait()
 }
 
