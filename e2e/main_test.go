@@ -25,7 +25,11 @@ import (
 // programs is the directory of the two programs, set by TestMain.
 var programs string
 
+// update says that expected traces are to be written anew.
+var update bool
+
 func TestMain(m *testing.M) {
+	flag.BoolVar(&update, "update", false, "write the expected traces")
 	flag.Parse()
 	os.Exit(run(m))
 }

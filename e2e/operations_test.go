@@ -84,7 +84,7 @@ func TestOperations(t *testing.T) {
 			t.Errorf("a field is lost: %s", line)
 		}
 	}
-	if !strings.Contains(metrics, `mavera_gateway_credits_used_total{family="mave"`) {
+	if !strings.Contains(metrics, `mavera_gateway_credits_used_total{caller="127.0.0.1",family="mave"`) {
 		t.Errorf("/metrics does not count credits:\n%s", metrics)
 	}
 }

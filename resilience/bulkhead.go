@@ -65,6 +65,8 @@ type Bulkhead struct {
 	// The latest durations for which slots were held. Guarded by mu.
 	holds     [recentHolds]time.Duration
 	holdCount int
+
+	ended func(age time.Duration) // Told of jobs that are over; see OnEnd.
 }
 
 // NewBulkhead returns a bulkhead for caps that are valid and have slots; see
@@ -191,9 +193,16 @@ func (b *Bulkhead) Free(id string) bool {
 	}
 	now := time.Now()
 	b.record(now.Sub(since))
+	if b.ended != nil {
+		b.ended(now.Sub(since))
+	}
 	b.serve(now)
 	return true
 }
+
+// OnEnd has the age of every job told that is freed because it is over. tell must not
+// block. It is to be called before the bulkhead is used.
+func (b *Bulkhead) OnEnd(tell func(age time.Duration)) { b.ended = tell }
 
 // Adopt gives a slot to a job that was found running, unless it has one. since is when
 // the job began; an unknown (zero) or future time is taken for now. Without an id there is

@@ -20,6 +20,8 @@ func TestBulkheadJobOutlivesItsCall(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		b := newBulkhead(jobCaps)
+		var ages []time.Duration
+		b.OnEnd(func(age time.Duration) { ages = append(ages, age) })
 		lease := take(t, b, "a")
 		time.Sleep(time.Second)
 		wantUsage(t, b, jobUsage(1, 0, 0))
@@ -32,6 +34,9 @@ func TestBulkheadJobOutlivesItsCall(t *testing.T) {
 			t.Error("Free reports the wrong jobs")
 		}
 		wantUsage(t, b, jobUsage(0, 0, 61*time.Second)) // since the slot was taken
+		if !slices.Equal(ages, []time.Duration{61 * time.Second}) {
+			t.Errorf("told of the ages %v", ages)
+		}
 	})
 }
 

@@ -64,9 +64,13 @@ type Watcher interface {
 	BudgetSpent()
 	// Changed is told that the breaker of the call changed its state.
 	Changed(Transition)
-	// Waited is told how long an attempt waited for its slot and its place, whether it
-	// got them or not.
-	Waited(time.Duration)
+	// Waited is told how long an attempt waited for its slot and then for its place,
+	// whether it got them or not.
+	Waited(slot, place time.Duration)
+	// Attempting is told that an attempt begins; its context is the attempt's.
+	Attempting(ctx context.Context) context.Context
+	// Attempted is told what came of the attempt, unless it panicked.
+	Attempted(ctx context.Context, o Outcome)
 }
 
 // An Attempt makes one exchange and says what came of it. The lease is that of the
@@ -187,7 +191,7 @@ func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, wait
 	if c.Slots != nil {
 		lease, waited, refused = c.Slots.Acquire(ctx, c.Caller)
 		if refused != nil {
-			c.tell(waited)
+			c.tell(waited, 0)
 			return outcome, waited, refused
 		}
 		defer lease.Release()
@@ -202,8 +206,8 @@ func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, wait
 // paced is one attempt that has its slot, which it waited for.
 func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, attempt Attempt) (outcome Outcome, _ time.Duration, refused error) {
 	ticket, paced, refused := c.admit(ctx)
+	c.tell(waited, paced)
 	waited += paced
-	c.tell(waited)
 	// An attempt of which nothing else is known has gone out, and says nothing of the
 	// upstream: so it stands should it panic.
 	outcome.Sends = 1
@@ -219,7 +223,13 @@ func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, at
 		defer cancel()
 		ctx = within
 	}
+	if c.Watch == nil {
+		outcome = attempt(ctx, lease)
+		return outcome, waited, nil
+	}
+	ctx = c.Watch.Attempting(ctx)
 	outcome = attempt(ctx, lease)
+	c.Watch.Attempted(ctx, outcome)
 	return outcome, waited, nil
 }
 
@@ -290,9 +300,9 @@ func (c *Call) settle(result Result) {
 	}
 }
 
-func (c *Call) tell(waited time.Duration) {
+func (c *Call) tell(slot, place time.Duration) {
 	if c.Watch != nil {
-		c.Watch.Waited(waited)
+		c.Watch.Waited(slot, place)
 	}
 }
 

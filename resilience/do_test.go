@@ -102,11 +102,14 @@ func (s *stage) Retried(reason string, pause time.Duration) { s.tell(reason + " 
 func (s *stage) BudgetSpent()                               { s.tell("budget spent") }
 func (s *stage) Changed(t Transition)                       { s.tell(t.From.String() + " to " + t.To.String()) }
 
-func (s *stage) Waited(wait time.Duration) {
-	if wait > 0 {
+func (s *stage) Waited(slot, place time.Duration) {
+	if wait := slot + place; wait > 0 {
 		s.tell("waited " + wait.String())
 	}
 }
+
+func (s *stage) Attempting(ctx context.Context) context.Context { return ctx }
+func (s *stage) Attempted(context.Context, Outcome)             {}
 
 // The outcomes of the scripts.
 var (

@@ -12,6 +12,7 @@ import (
 
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
@@ -46,6 +47,11 @@ type call struct {
 	resent    bool // it is itself a retry, of a client or a proxy
 	origin    origin
 	loop      *resilience.Call
+
+	trail     *tracing.Trail // notes for the trace
+	notes     *tracing.Exchange
+	model     string    // that the caller asks for, where something is generated
+	generated generated // what the answer says of it
 
 	report     mavera.Report // of the last attempt
 	outcome    string        // of the last attempt; see outcomeOf

@@ -20,6 +20,7 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 		return err //nolint:wrapcheck // a failure, for the interceptors to tell
 	}
 	defer answers.Close()
+	generates := h.generative[c.plan]
 	c.loop.Answered(report.Sends, rateHeaders(report.Header))
 	for {
 		answer, err := answers.Next()
@@ -31,10 +32,12 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 		}
 		if c.events == 0 {
 			c.loop.Healthy()
+			c.notes.Event("mavera.first_event")
 		}
 		if answer.HasCredits {
 			c.credits, c.hasCredits = answer.Credits, true
 		}
+		generates.read(answer.Wire, &c.generated)
 		if len(answer.Losses) > 0 {
 			h.observe(ctx, c, answer.Losses)
 		}

@@ -15,10 +15,11 @@ import (
 
 // handler serves the RPCs of all plans.
 type handler struct {
-	options Options
-	chain   []interceptor
-	streams map[transcode.Kind]streamer
-	logged  onceLog
+	options    Options
+	generative map[*transcode.Plan]*generative // of the RPCs that generate
+	chain      []interceptor
+	streams    map[transcode.Kind]streamer
+	logged     onceLog
 }
 
 // A streamer serves the streams of one kind. The chain has checked and translated the
@@ -88,6 +89,7 @@ func (h *handler) serve(ctx context.Context, c *call) (any, error) {
 	c.began(report)
 	if err == nil {
 		c.credits, c.hasCredits = answer.Credits, answer.HasCredits
+		h.generative[c.plan].read(answer.Wire, &c.generated)
 	}
 	h.attempted(ctx, c, err)
 	if err != nil {
@@ -102,7 +104,7 @@ func (h *handler) attempted(ctx context.Context, c *call, err error) {
 	c.outcome = outcomeOf(err)
 	h.options.Observer.AddAttempts(ctx, c.plan.Family, c.outcome, max(c.report.Sends, 1))
 	if c.hasCredits {
-		h.options.Observer.AddCredits(ctx, c.plan.Family, c.credits)
+		h.options.Observer.AddCredits(ctx, c.plan.Family, c.caller, c.credits)
 	}
 }
 

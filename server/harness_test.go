@@ -16,6 +16,7 @@ import (
 
 	"go.uber.org/goleak"
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/test/bufconn"
@@ -23,6 +24,7 @@ import (
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
@@ -235,7 +237,15 @@ func (c *tally) AddLookUp(_ context.Context, family, result string) {
 	c.decide(family, "look-up", result)
 }
 
-func (c *tally) AddPoll(_ context.Context, family, result string) { c.decide(family, "poll", result) }
+func (c *tally) RecordJob(_ context.Context, family string, age time.Duration) {
+	c.decide(family, "job", age.String())
+}
+
+func (c *tally) RecordCall(context.Context, string, codes.Code, time.Duration)             {}
+func (c *tally) RecordAttempt(context.Context, tracing.Target, int, string, time.Duration) {}
+func (c *tally) RecordGeneration(context.Context, string, string, string, time.Duration)   {}
+func (c *tally) RecordTokens(context.Context, string, string, int64, int64)                {}
+func (c *tally) AddPoll(_ context.Context, family, result string)                          { c.decide(family, "poll", result) }
 
 func (c *tally) AddUnmodelledField(_ context.Context, rpc, field, kind string, count int) {
 	c.mu.Lock()
@@ -243,7 +253,7 @@ func (c *tally) AddUnmodelledField(_ context.Context, rpc, field, kind string, c
 	c.fields[rpc+" "+field+" "+kind] += count
 }
 
-func (c *tally) AddCredits(_ context.Context, family string, credits float64) {
+func (c *tally) AddCredits(_ context.Context, family, _ string, credits float64) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.credits[family] += credits

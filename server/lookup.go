@@ -150,7 +150,7 @@ func (l *lookUp) settle(ctx context.Context, o *resilience.Outcome) *transcode.A
 		l.call.recovered = true
 		if object.credits != nil {
 			l.call.credits, l.call.hasCredits = *object.credits, true
-			l.options.Observer.AddCredits(ctx, l.call.plan.Family, *object.credits)
+			l.options.Observer.AddCredits(ctx, l.call.plan.Family, l.call.caller, *object.credits)
 		}
 		o.Err, o.Repeat, o.Unknown = nil, false, false
 		return answer
@@ -311,5 +311,6 @@ func (l *lookUp) ask(procedure string) *call {
 	return &call{
 		plan: plan, rpc: plan.RPC, requestID: l.call.requestID, start: time.Now(),
 		caller: ownCaller, class: resilience.Interactive, key: l.call.key, ownKey: l.call.ownKey,
+		trail: l.call.trail,
 	}
 }

@@ -33,6 +33,8 @@ type resilient struct {
 	jobs     jobSlots
 	watches  *watches
 	lookUps  lookUps
+
+	generative map[*transcode.Plan]*generative // of the RPCs that generate
 }
 
 type keyState struct {
@@ -53,15 +55,17 @@ type familyState struct {
 	slots   *resilience.Bulkhead // nil where nothing is capped
 }
 
-func newResilient(options Options, policies Policies) *resilient {
+func newResilient(options Options, policies Policies, generative map[*transcode.Plan]*generative) *resilient {
 	r := &resilient{
-		options:  options,
-		policies: policies,
+		options:    options,
+		policies:   policies,
+		generative: generative,
 		families: resilience.NewRegistry(maxKeys*maxFamilies, func(key familyKey) *familyState {
 			policy := policies.Of(key.family)
 			state := &familyState{policy: &policy, breaker: resilience.NewLocalBreaker(policy.Breaker)}
 			if policy.Caps.Slots > 0 {
 				state.slots = resilience.NewBulkhead(policy.Caps, resilience.NewLocalSlots())
+				state.slots.OnEnd(func(age time.Duration) { options.Observer.RecordJob(context.Background(), key.family, age) })
 			}
 			return state
 		}, func(state *familyState) bool { return state.slots == nil || state.slots.Idle() }),
@@ -98,13 +102,14 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 	family := r.families.Use(familyKey{key: c.key, family: c.plan.Family})
 	defer family.Release()
 
+	op := r.operation(c)
 	call := &resilience.Call{
 		Policy:  family.Value.policy,
 		Timeout: c.plan.AttemptTimeout, TimeoutCause: mavera.ErrAttemptTimeout,
 		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: c.resent,
 		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
 		Random: rand.Float64,
-		Watch:  watcher{r.options, c},
+		Watch:  &watcher{options: r.options, call: c, exchange: op.exchange},
 	}
 	if c.plan.Capped {
 		call.Slots = family.Value.slots
@@ -140,8 +145,11 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 	})
 	c.waited = waited
 	if err != nil {
-		return nil, e.failure(ctx, err)
+		err = e.failure(ctx, err)
+		op.end(ctx, err)
+		return nil, err
 	}
+	op.end(ctx, nil)
 	return e.out, nil
 }
 

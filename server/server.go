@@ -11,6 +11,7 @@ import (
 	"buf.build/go/protovalidate"
 	"google.golang.org/grpc"
 	channelz "google.golang.org/grpc/channelz/service"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/encoding"
 	"google.golang.org/grpc/encoding/proto"
 	"google.golang.org/grpc/health"
@@ -21,6 +22,7 @@ import (
 
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 	"github.com/mavera-gateway/mavera-gateway/internal/upload"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
@@ -29,7 +31,7 @@ import (
 // An Observer counts what calls bring to light.
 type Observer interface {
 	AddUnmodelledField(ctx context.Context, rpc, field, kind string, count int)
-	AddCredits(ctx context.Context, family string, credits float64)
+	AddCredits(ctx context.Context, family, caller string, credits float64)
 	// AddAttempts counts requests sent; outcome, and the reason of AddRetry, are of a
 	// bounded set.
 	AddAttempts(ctx context.Context, family, outcome string, count int)
@@ -42,6 +44,22 @@ type Observer interface {
 	AddLookUp(ctx context.Context, family, result string)
 	// AddPoll counts polls of jobs that are watched; result is one of [jobs.Result].
 	AddPoll(ctx context.Context, family, result string)
+	Meter
+}
+
+// A Meter measures how long things took, and tokens.
+type Meter interface {
+	// RecordJob is told how old a job was that held a slot when it was seen to be over.
+	RecordJob(ctx context.Context, family string, age time.Duration)
+	// RecordCall is told of every RPC, ours or not; method has no slash in front.
+	RecordCall(ctx context.Context, method string, code codes.Code, took time.Duration)
+	// RecordAttempt is told of every attempt: the status, 0 where there was no answer,
+	// and what went wrong, of a bounded set, or "".
+	RecordAttempt(ctx context.Context, to tracing.Target, status int, errorType string, took time.Duration)
+	// RecordGeneration is told of every call that generates, over all attempts; why it
+	// failed is of a bounded set, or "". RecordTokens is told what its answer reports.
+	RecordGeneration(ctx context.Context, operation, model, errorType string, took time.Duration)
+	RecordTokens(ctx context.Context, operation, model string, input, output int64)
 }
 
 // Options configure a [Server]. Client, Key, Logger and Observer are required.
@@ -82,7 +100,9 @@ type Options struct {
 	MaxConnectionAge time.Duration
 	// Reflection, Health and Channelz turn on the services of these names.
 	Reflection, Health, Channelz bool
-	// StatsHandlers are told of every call, for tracing.
+	// Tracing makes the spans of calls. Default: there are none.
+	Tracing *tracing.Recorder
+	// StatsHandlers are told of every call.
 	StatsHandlers []stats.Handler
 }
 
@@ -140,17 +160,21 @@ func New(options Options) (*Server, error) {
 	if s.validator, err = newValidator(plans); err != nil {
 		return nil, err
 	}
+	generates := make(map[*transcode.Plan]*generative)
 	for _, p := range plans {
 		s.plans[p.Procedure] = p
+		if g := newGenerative(p); g != nil {
+			generates[p] = g
+		}
 	}
-	s.resilient = newResilient(options, options.Policies)
+	s.resilient = newResilient(options, options.Policies, generates)
 	if s.watches, err = newWatches(s, plans); err != nil {
 		return nil, err
 	}
 	s.resilient.watches = s.watches
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
-	s.handler = &handler{options: options, chain: chain}
+	s.handler = &handler{options: options, generative: generates, chain: chain}
 	s.handler.streams = s.streamers()
 	if err := s.handler.register(s.grpc, plans); err != nil {
 		return nil, err

@@ -202,7 +202,7 @@ func (u *uploading) exchange(ctx context.Context, procedure string, in proto.Mes
 	}
 	c := &call{
 		plan: plan, rpc: plan.RPC, requestID: u.call.requestID, caller: u.call.caller, class: u.call.class,
-		start: time.Now(), request: request,
+		start: time.Now(), request: request, trail: u.call.trail,
 	}
 	if _, has := ctx.Deadline(); !has {
 		var cancel context.CancelFunc

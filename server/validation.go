@@ -86,6 +86,9 @@ func (v validation) check(c *call, in any) error {
 		return mavera.NewFailure(mavera.InvalidRequest, err, violations...)
 	}
 	c.request = request
+	if asked, ok := in.(interface{ GetModel() string }); ok {
+		c.model = asked.GetModel()
+	}
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"time"
 
+	"go.opentelemetry.io/otel/trace"
 	"google.golang.org/grpc"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/jobs"
@@ -81,6 +82,7 @@ func (w *watches) serve(c *call, stream grpc.ServerStream) error {
 		view, err := watch.Next(ctx)
 		c.attempts = watch.Sends()
 		if err == nil {
+			trace.SpanFromContext(ctx).AddEvent("mavera.job_shown")
 			err = stream.SendMsg(&transcode.Answer{Wire: view.Wire})
 		}
 		failure := (*mavera.Failure)(nil)
@@ -115,13 +117,16 @@ func (w *watches) subject(ctx context.Context, c *call) jobs.Subject {
 	get, request, caller, class := c.plan.Sibling, c.request, c.caller, c.class
 	key, own := c.key, c.ownKey
 	id, isRetry := c.requestID, resent(ctx)
+	watcher := trace.SpanContextFromContext(ctx)
 	read := jobReader(get.Procedure)
 	return jobs.Subject{
 		Ask: func(ctx context.Context, first bool) (view jobs.View, sends int, err error) {
 			poll := &call{
 				plan: get, rpc: get.RPC, requestID: requestID(ctx), start: time.Now(), request: request,
 				caller: ownCaller, class: resilience.Poll, origin: fromWatch, key: key, ownKey: own,
+				trail: w.server.options.Tracing.Begin(), // a trace of its own: the job may be watched by many
 			}
+			poll.trail.Link(watcher)
 			if !own {
 				poll.key = w.server.options.Key() // the present one: a watch outlives a change
 			}

@@ -9,39 +9,69 @@ import (
 	"time"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
+	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
-// watcher counts what the loop decides for a call, and logs what is unusual.
+// watcher counts what the loop decides for a call, notes it for the trace, and logs
+// what is unusual.
 type watcher struct {
-	options Options
-	call    *call
+	options  Options
+	call     *call
+	exchange *tracing.Exchange
+	begun    time.Time // when the attempt began
 }
 
-func (w watcher) Retried(reason string, pause time.Duration) {
+func (w *watcher) Retried(reason string, pause time.Duration) {
 	ctx := context.Background()
+	w.exchange.Event("mavera.retry", reasonAttr.String(reason), delayAttr.Float64(pause.Seconds()))
 	w.options.Observer.AddRetry(ctx, w.call.plan.Family, w.call.outcome) // Mavera can invent reasons, but not outcomes
 	w.options.Logger.LogAttrs(ctx, slog.LevelInfo, "retry", slog.String("request_id", w.call.requestID), slog.String("rpc", w.call.rpc),
 		slog.String("family", w.call.plan.Family), slog.String("reason", reason), slog.Int64("pause_ms", pause.Milliseconds()))
 }
 
-func (w watcher) BudgetSpent() {
+func (w *watcher) BudgetSpent() {
 	ctx := context.Background()
+	w.exchange.Event("mavera.retry_budget_spent")
 	w.options.Observer.AddBudgetRefusal(ctx, w.call.plan.Family)
 	w.options.Logger.LogAttrs(ctx, slog.LevelWarn, "no retry: the retry budget is spent",
 		slog.String("request_id", w.call.requestID), slog.String("rpc", w.call.rpc), slog.String("family", w.call.plan.Family))
 }
 
-func (w watcher) Changed(change resilience.Transition) {
+func (w *watcher) Changed(change resilience.Transition) {
 	ctx := context.Background()
+	w.exchange.Event("mavera.breaker", fromAttr.String(change.From.String()), toAttr.String(change.To.String()))
 	w.options.Observer.AddTransition(ctx, w.call.plan.Family, change.From.String(), change.To.String())
 	w.options.Logger.LogAttrs(ctx, slog.LevelWarn, "the circuit breaker changed", slog.String("family", w.call.plan.Family),
 		slog.String("from", change.From.String()), slog.String("to", change.To.String()),
 		slog.Int64("cooldown_ms", change.Cooldown.Milliseconds()), slog.String("request_id", w.call.requestID))
 }
 
-func (w watcher) Waited(wait time.Duration) {
-	w.options.Observer.RecordWait(context.Background(), w.call.plan.Family, w.call.class.String(), wait)
+func (w *watcher) Waited(slot, place time.Duration) {
+	w.exchange.Waited(slot, place)
+	w.options.Observer.RecordWait(context.Background(), w.call.plan.Family, w.call.class.String(), slot+place)
+}
+
+func (w *watcher) Attempting(ctx context.Context) context.Context {
+	w.begun = time.Now()
+	return w.exchange.Attempting(ctx)
+}
+
+func (w *watcher) Attempted(ctx context.Context, _ resilience.Outcome) {
+	attempt := tracing.Attempt{Sends: w.call.report.Sends, Status: w.call.report.Status, Failure: failureOf(w.call.outcome)}
+	w.exchange.Attempted(attempt)
+	w.options.Observer.RecordAttempt(ctx, targetOf(w.options.Client, w.call.plan), attempt.Status, attempt.ErrorType(), time.Since(w.begun))
+}
+
+// failureOf is what an outcome is in a trace: nothing, where all went well or the
+// attempt was given up deliberately.
+func failureOf(outcome string) string {
+	switch outcome {
+	case "ok", "caller_left", "shutting_down":
+		return ""
+	default:
+		return outcome
+	}
 }
 
 // outcomeOf names what came of an attempt, for metrics. Its values are bounded, unlike

@@ -13,10 +13,12 @@ import (
 // ignore is a Watcher that does nothing.
 type ignore struct{}
 
-func (ignore) Retried(string, time.Duration) {}
-func (ignore) BudgetSpent()                  {}
-func (ignore) Changed(resilience.Transition) {}
-func (ignore) Waited(time.Duration)          {}
+func (ignore) Retried(string, time.Duration)                  {}
+func (ignore) BudgetSpent()                                   {}
+func (ignore) Changed(resilience.Transition)                  {}
+func (ignore) Waited(_, _ time.Duration)                      {}
+func (ignore) Attempting(ctx context.Context) context.Context { return ctx }
+func (ignore) Attempted(context.Context, resilience.Outcome)  {}
 
 // shared is what the server keeps for a key and a family.
 type shared struct {

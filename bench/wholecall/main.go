@@ -59,6 +59,7 @@ func run(ctx context.Context, args []string, out io.Writer) error {
 	flags.IntVar(&o.rounds, "rounds", 15, "how often every system takes its turn at a size")
 	flags.IntVar(&o.starts, "starts", 5, "how often the gateway is started to measure its start")
 	flags.Func("sizes", "`names` of the answers' sizes, separated by commas (default: all)", o.choose)
+	flags.BoolVar(&o.tracing, "tracing", false, "measure what traces cost: the gateway without, with a tenth of all calls traced, and with all")
 	flags.StringVar(&o.profiles, "profiles", "", "measure nothing, but write CPU and allocation profiles of the gateway into this `directory`")
 	flags.DurationVar(&o.profileTime, "profiletime", 5*time.Second, "how long a CPU profile takes")
 	if err := flags.Parse(args); err != nil {

@@ -15,10 +15,13 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 )
 
-// The gateway, and another build of it.
+// The gateway, another build of it, and the gateway with traces of a tenth of all calls
+// and of all.
 const (
-	gatewayName = "gateway"
-	compareName = "compared"
+	gatewayName    = "gateway"
+	compareName    = "compared"
+	tracedSomeName = "traced 10 %"
+	tracedAllName  = "traced all"
 )
 
 // settle is how long a process gets to put a turn behind it: the last log lines,
@@ -30,6 +33,7 @@ type options struct {
 	gateway, compare                     string
 	callers, connections, rounds, starts int
 	sizes                                []size
+	tracing                              bool
 	profiles                             string
 	profileTime                          time.Duration
 }
@@ -84,6 +88,9 @@ func measure(ctx context.Context, o options, out io.Writer) (err error) {
 	if o.compare != "" {
 		names = append(names, compareName)
 	}
+	if o.tracing {
+		names = []string{floorCommand, gatewayName, tracedSomeName, tracedAllName}
+	}
 	for _, name := range names {
 		if err := b.startSystem(ctx, name); err != nil {
 			return err
@@ -132,6 +139,10 @@ func (b *bench) startSystem(ctx context.Context, name string) error {
 		s.process, err = rig.Gateway(ctx, b.gateway, b.dir, b.environ)
 	case compareName:
 		s.process, err = rig.Gateway(ctx, b.compare, b.dir, b.environ)
+	case tracedSomeName:
+		s.process, err = rig.Gateway(ctx, b.gateway, b.dir, b.traced("0.1"))
+	case tracedAllName:
+		s.process, err = rig.Gateway(ctx, b.gateway, b.dir, b.traced("1"))
 	default:
 		s.process, err = rig.Self(ctx, b.environ, name)
 	}
@@ -144,6 +155,15 @@ func (b *bench) startSystem(ctx context.Context, name string) error {
 	}
 	b.systems = append(b.systems, s)
 	return s.process.UntilServing(ctx)
+}
+
+// traced is the environment of a gateway that traces a part of all calls. The upstream
+// takes the spans.
+func (b *bench) traced(part string) []string {
+	return append([]string{
+		"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=" + part,
+		"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT=http://" + b.upstream.Address + tracesPath,
+	}, b.environ...)
 }
 
 // checkAnswers makes sure that the floor returns what the gateway returns.
@@ -213,6 +233,9 @@ func (b *bench) measureSize(ctx context.Context, s size) ([]result, error) {
 			return nil, err
 		}
 		results[i].peak, results[i].floor = peak, results[0].turns
+		if system.name == tracedSomeName || system.name == tracedAllName {
+			results[i].untraced = results[1].turns
+		}
 	}
 	return results, nil
 }

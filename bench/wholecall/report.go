@@ -27,6 +27,7 @@ type result struct {
 	system, size string
 	turns        []turn
 	floor        []turn // the floor's turns of the same rounds
+	untraced     []turn // of a system that traces, those of the gateway that does not
 	peak         int64  // resident memory so far, in bytes
 }
 
@@ -37,10 +38,12 @@ func (r result) cpu() time.Duration {
 
 // ratio is the median of the ratios of each round: what slows a whole round down
 // is in both.
-func (r result) ratio() float64 {
+func (r result) ratio() float64 { return r.ratioTo(r.floor) }
+
+func (r result) ratioTo(other []turn) float64 {
 	ratios := make([]float64, len(r.turns))
 	for i, t := range r.turns {
-		ratios[i] = float64(t.cpu) / float64(r.floor[i].cpu)
+		ratios[i] = float64(t.cpu) / float64(other[i].cpu)
 	}
 	return rig.Median(ratios)
 }
@@ -70,6 +73,11 @@ func report(out io.Writer, o options, s starting, results []result) error {
 		user := cpu * r.userShare()
 		fmt.Fprintf(w, "%s\t%s\t%.0f\t%.0f\t%.0f\t%.2f\t%.0f\t%.1f\t\n",
 			r.size, r.system, cpu, user, cpu-user, r.ratio(), r.rate(), rig.Mebibytes(r.peak))
+	}
+	for _, r := range results {
+		if r.untraced != nil {
+			fmt.Fprintf(w, "\n%s: %s costs %+.1f %% CPU per call (target for 10 %%: at most +15 %%)", r.size, r.system, 100*(r.ratioTo(r.untraced)-1))
+		}
 	}
 	fmt.Fprintf(w, "\nstart to SERVING %.0f ms, resident memory idle %.1f MiB (medians of %d starts)\n",
 		float64(s.serving.Microseconds())/1e3, rig.Mebibytes(s.idle), o.starts)

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
 	"net/http"
 	"strconv"
 	"time"
@@ -16,6 +17,7 @@ const upstreamCommand = "upstream"
 const (
 	basePath     = "/api/v1"
 	personasPath = "/personas"
+	tracesPath   = "/v1/traces" // where it takes spans, and drops them
 )
 
 // serveUpstream is the program that stands in for Mavera: it answers from memory.
@@ -53,6 +55,9 @@ func upstream() http.Handler {
 		header.Set("X-Ratelimit-Remaining", "999999")
 		header.Set("X-Ratelimit-Reset", strconv.FormatInt(time.Now().Unix()+60, 10))
 		_, _ = w.Write(body) // a caller that has gone is not ours to mind
+	})
+	mux.HandleFunc("POST "+tracesPath, func(_ http.ResponseWriter, r *http.Request) {
+		_, _ = io.Copy(io.Discard, r.Body) // an exporter that has gone is not ours to mind either
 	})
 	return mux
 }

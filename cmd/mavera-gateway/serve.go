@@ -77,6 +77,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 			StreamIdleTimeout: cfg.StreamIdleTimeout,
 			MaxEventBytes:     int(cfg.MaxEventBytes),
 			UserAgent:         "mavera-gateway/" + version(),
+			Propagator:        observed.Upstream(cfg.PropagateTraceUpstream),
 			Transport:         mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
 		}),
 		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
@@ -84,6 +85,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 		Storage: upload.NewStorage(upload.RulesFor(cfg.BaseURL, cfg.AllowPrivateStorage), nil), UploadIdleTimeout: cfg.UploadIdleTimeout,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
 		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,
+		Tracing: observed.Tracing(cfg.PropagateTraceUpstream),
 	})
 	if err != nil {
 		return fmt.Errorf("make server: %w", err)

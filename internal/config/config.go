@@ -93,6 +93,8 @@ type Config struct {
 	Channelz   bool
 	LogLevel   slog.Level
 
+	PropagateTraceUpstream bool
+
 	// PrintConfig asks for WriteYAML in place of a start, PrintPolicy for the table of
 	// policies. Only one of them is set.
 	PrintConfig bool

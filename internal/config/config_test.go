@@ -152,7 +152,7 @@ func TestParse(t *testing.T) {
 					RepeatUnknownOutcome: true, RetryBudgetRatio: 1, RetryBudgetStock: 0,
 					BreakerFailures: 1, BreakerCooldown: 100 * time.Millisecond, BreakerMaxCooldown: 24 * time.Hour,
 					BreakerSlowDeadline: time.Second, MaveSlowDeadline: time.Hour,
-					UploadIdleTimeout: time.Hour, DrainTimeout: 0, LogLevel: slog.LevelError,
+					UploadIdleTimeout: time.Hour, DrainTimeout: 0, LogLevel: slog.LevelError, PropagateTraceUpstream: true,
 				}
 			},
 		},
@@ -250,6 +250,7 @@ reflection: false
 health: false
 channelz: false
 log_level: error
+propagate_trace_upstream: true
 `
 
 // kubernetes returns the variables that a pod gets for the services gateway

@@ -135,6 +135,10 @@ func serviceRows() []*Setting {
 			Name: "log_level", Type: "debug, info, warn or error", Default: "info",
 			Help: "Least severe level that is logged.",
 		}, func(c *Config) *slog.Level { return &c.LogLevel }, parseLevel),
+		row(Setting{
+			Name: "propagate_trace_upstream", Type: typeBool, Default: off,
+			Help: "Send each attempt's trace context to Mavera, in the form that OTEL_PROPAGATORS names; never the callers' baggage. What is traced and where it goes is set by OTEL_*.",
+		}, func(c *Config) *bool { return &c.PropagateTraceUpstream }, parseBool),
 	}
 }
 

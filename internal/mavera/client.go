@@ -18,6 +18,9 @@ import (
 	"sync/atomic"
 	"time"
 
+	"go.opentelemetry.io/otel/baggage"
+	"go.opentelemetry.io/otel/propagation"
+
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/sse"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
@@ -44,6 +47,9 @@ type Options struct {
 	MaxEventBytes int
 	// UserAgent names the gateway to Mavera. Default "mavera-gateway".
 	UserAgent string
+	// Propagator writes the trace context of an attempt's context into the request.
+	// Default: none is sent.
+	Propagator propagation.TextMapPropagator
 	// Transport makes the exchanges. Default [NewTransport] with its defaults.
 	Transport http.RoundTripper
 }
@@ -82,6 +88,7 @@ type Client struct {
 	idle      time.Duration
 	maxEvent  int
 	userAgent string
+	traces    propagation.TextMapPropagator
 	screen    screen
 	buffers   sync.Pool // of *bytes.Buffer, empty
 }
@@ -91,6 +98,7 @@ func NewClient(options Options) *Client {
 	c := &Client{
 		base:      *options.BaseURL,
 		transport: options.Transport,
+		traces:    options.Propagator,
 		maxAnswer: options.MaxAnswerBytes,
 		idle:      cmp.Or(options.StreamIdleTimeout, defaultIdle),
 		maxEvent:  cmp.Or(options.MaxEventBytes, sse.DefaultLimit),
@@ -105,6 +113,9 @@ func NewClient(options Options) *Client {
 	}
 	return c
 }
+
+// BaseURL is where the API is.
+func (c *Client) BaseURL() *url.URL { return &c.base }
 
 // A Call is one request of one RPC, ready to be sent any number of times.
 type Call struct {
@@ -222,6 +233,10 @@ func (c *Client) send(ctx context.Context, call Call, sends *atomic.Int32) (*htt
 		},
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
+	if c.traces != nil {
+		// Baggage is between our callers and us.
+		c.traces.Inject(baggage.ContextWithoutBaggage(ctx), propagation.HeaderCarrier(request.Header))
+	}
 	if call.Plan.Kind == transcode.Events {
 		request.Header["Accept"] = []string{eventStream + ", application/json"} // errors are JSON
 		// Compressed, events would come when a block is full.

@@ -22,22 +22,29 @@ type Instruments struct {
 	lookUps          metric.Int64Counter
 	transitions      metric.Int64Counter
 	wait             metric.Float64Histogram
+	calls            *callInstruments
+	callers          *labels
 	watchPolls       metric.Int64Counter
 
-	byFamily, byOutcome, byReason, byResult, byClass labels
+	pairs sets[pair]
+}
+
+// A pair is a family and another attribute.
+type pair struct {
+	family string
+	key    attribute.Key
+	value  string
+}
+
+func (p pair) attributes() []attribute.KeyValue {
+	return []attribute.KeyValue{FamilyKey.String(p.family), p.key.String(p.value)}
 }
 
 // NewInstruments makes the instruments of a provider.
 func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 	meter := provider.Meter(ScopeName)
 	var errs [9]error
-	i := Instruments{
-		byFamily:  labels{keys: []attribute.Key{FamilyKey}},
-		byOutcome: labels{keys: []attribute.Key{FamilyKey, OutcomeKey}},
-		byReason:  labels{keys: []attribute.Key{FamilyKey, ReasonKey}},
-		byResult:  labels{keys: []attribute.Key{FamilyKey, ResultKey}},
-		byClass:   labels{keys: []attribute.Key{FamilyKey, ClassKey}},
-	}
+	var i Instruments
 	i.unmodelledFields, errs[0] = meter.Int64Counter(unmodelledFields, metric.WithUnit("{field}"),
 		metric.WithDescription("Fields of Mavera's answers that the protos do not model and that went to additional_fields."))
 	i.creditsUsed, errs[1] = meter.Float64Counter(creditsUsed, metric.WithUnit("{credit}"),
@@ -58,9 +65,11 @@ func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 		metric.WithDescription("Look-ups of what billed creates of unknown outcome have made, by what they came to."))
 	i.watchPolls, errs[8] = meter.Int64Counter(watchPolls, metric.WithUnit("{poll}"),
 		metric.WithDescription("Polls of jobs that are watched, the first question for each included, by what they brought."))
-	if err := errors.Join(errs[:]...); err != nil {
+	calls, err := newCallInstruments(meter)
+	if err := errors.Join(append(errs[:], err)...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
+	i.calls, i.callers = calls, newLabels(maxCallers)
 	return &i, nil
 }
 
@@ -71,27 +80,28 @@ func (i *Instruments) AddUnmodelledField(ctx context.Context, rpc, field, kind s
 }
 
 // AddCredits counts the credits that an answer reports as used; a number below
-// zero is ignored, because a counter never falls.
-func (i *Instruments) AddCredits(ctx context.Context, family string, credits float64) {
+// zero is ignored, because a counter never falls. The first hundred callers are told
+// apart.
+func (i *Instruments) AddCredits(ctx context.Context, family, caller string, credits float64) {
 	if credits >= 0 {
-		i.creditsUsed.Add(ctx, credits, i.byFamily.of(family, "").add...)
+		i.creditsUsed.Add(ctx, credits, i.pairs.of(pair{family, CallerKey, i.callers.of(caller, true)}, pair.attributes).add...)
 	}
 }
 
 // AddAttempts counts requests sent to Mavera with one outcome: more than one where the
 // HTTP client sent the request again by itself.
 func (i *Instruments) AddAttempts(ctx context.Context, family, outcome string, count int) {
-	i.upstreamAttempts.Add(ctx, int64(count), i.byOutcome.of(family, outcome).add...)
+	i.upstreamAttempts.Add(ctx, int64(count), i.pairs.of(pair{family, OutcomeKey, outcome}, pair.attributes).add...)
 }
 
 // AddRetry counts an attempt that is repeated because of its outcome.
 func (i *Instruments) AddRetry(ctx context.Context, family, reason string) {
-	i.retries.Add(ctx, 1, i.byReason.of(family, reason).add...)
+	i.retries.Add(ctx, 1, i.pairs.of(pair{family, ReasonKey, reason}, pair.attributes).add...)
 }
 
 // AddBudgetRefusal counts a retry that the spent budget did not allow.
 func (i *Instruments) AddBudgetRefusal(ctx context.Context, family string) {
-	i.budgetRefusals.Add(ctx, 1, i.byFamily.of(family, "").add...)
+	i.budgetRefusals.Add(ctx, 1, metric.WithAttributes(FamilyKey.String(family)))
 }
 
 // AddTransition counts a change of a breaker's state.
@@ -101,15 +111,15 @@ func (i *Instruments) AddTransition(ctx context.Context, family, from, to string
 
 // RecordWait records how long an attempt waited for permission to be sent.
 func (i *Instruments) RecordWait(ctx context.Context, family, class string, waited time.Duration) {
-	i.wait.Record(ctx, waited.Seconds(), i.byClass.of(family, class).record...)
+	i.wait.Record(ctx, waited.Seconds(), i.pairs.of(pair{family, ClassKey, class}, pair.attributes).record...)
 }
 
 // AddLookUp counts a look-up of what a billed create has made.
 func (i *Instruments) AddLookUp(ctx context.Context, family, result string) {
-	i.lookUps.Add(ctx, 1, i.byResult.of(family, result).add...)
+	i.lookUps.Add(ctx, 1, i.pairs.of(pair{family, ResultKey, result}, pair.attributes).add...)
 }
 
 // AddPoll counts a poll of a job that is watched, by what it brought.
 func (i *Instruments) AddPoll(ctx context.Context, family, result string) {
-	i.watchPolls.Add(ctx, 1, i.byResult.of(family, result).add...)
+	i.watchPolls.Add(ctx, 1, i.pairs.of(pair{family, ResultKey, result}, pair.attributes).add...)
 }

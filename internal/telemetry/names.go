@@ -13,7 +13,7 @@ const ScopeName = "github.com/mavera-gateway/mavera-gateway"
 const (
 	// What answers bring.
 	unmodelledFields = "mavera.gateway.unmodelled_fields" // Counter of fields; rpc, field, kind.
-	creditsUsed      = "mavera.gateway.credits_used"      // Counter of credits; family.
+	creditsUsed      = "mavera.gateway.credits_used"      // Counter of credits; family, caller.
 
 	// Attempts and their repeats.
 	upstreamAttempts = "mavera.gateway.upstream_attempts"     // Counter; family, outcome.
@@ -41,14 +41,20 @@ const (
 	slotsInUse   = "mavera.gateway.slots_in_use"  // Gauge of slots; family.
 	slotsWaiting = "mavera.gateway.slots_waiting" // Gauge of calls; family.
 
+	// The jobs that held slots.
+	jobDuration = "mavera.gateway.job_duration" // Histogram of seconds; family.
+
 	// The jobs that are watched, of all keys.
 	watches     = "mavera.gateway.watches"      // Gauge of streams; family.
 	watchedJobs = "mavera.gateway.watched_jobs" // Gauge of jobs; family.
 	watchPolls  = "mavera.gateway.watch_polls"  // Counter; family, result.
+
+	// Traces, where they are exported.
+	droppedSpans = "mavera.gateway.dropped_spans" // Counter of spans; reason.
 )
 
 // Attributes of the gateway's instruments. Every one has a bounded set of
-// values; a prompt, an id, a key or a caller's name never becomes one.
+// values; a prompt, an id or a key never becomes one.
 const (
 	// RPCKey is the full method, such as mavera.v1.PersonasService/GetPersona:
 	// one value per RPC of the API.
@@ -66,13 +72,17 @@ const (
 	// OutcomeKey is what came of an attempt: ok, http_<status> for the statuses that
 	// Mavera or proxies are known to answer with, or the name of what went wrong.
 	OutcomeKey = attribute.Key("outcome")
-	// ReasonKey is why an attempt was repeated: one of the values of OutcomeKey.
+	// ReasonKey is why an attempt was repeated, one of the values of OutcomeKey, or why
+	// a span was dropped.
 	ReasonKey = attribute.Key("reason")
 	// ResultKey is what a look-up of a billed create came to (found, none, several or
 	// failed), or what a poll of a watched job brought (changed, unchanged or failed).
 	ResultKey = attribute.Key("result")
 	// ClassKey is the priority of a call: interactive, batch or poll.
 	ClassKey = attribute.Key("class")
+	// CallerKey is who calls: the names of the first hundred callers, _OTHER for those
+	// that come later.
+	CallerKey = attribute.Key("caller")
 	// FromKey and ToKey are states of a breaker: closed, half-open or open.
 	FromKey = attribute.Key("from")
 	ToKey   = attribute.Key("to")

@@ -9,8 +9,8 @@
 // they are documented by OpenTelemetry.
 //
 // A collector that is down costs spans and points, never a call: exporters
-// connect and send in the background, and their errors are logged once a
-// minute. What is wrong in the environment is an error at start.
+// connect and send in the background, their errors are logged once a minute, and
+// the spans that were dropped are counted. What is wrong in the environment is an error at start.
 package telemetry
 
 import (
@@ -35,7 +35,6 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	semconv "go.opentelemetry.io/otel/semconv/v1.43.0"
 	"go.opentelemetry.io/otel/trace"
-	"go.opentelemetry.io/otel/trace/noop"
 )
 
 // ServiceName is the resource attribute service.name, unless
@@ -62,7 +61,9 @@ type Telemetry struct {
 	// among them, in the formats of Prometheus.
 	Metrics http.Handler
 
-	stop []func(context.Context) error
+	always trace.TracerProvider // records what the sampler would not; nil when no exporter for traces is set
+	queues []*spanQueue
+	stop   []func(context.Context) error
 }
 
 // Start reads the environment, makes the providers and starts their exporters.
@@ -98,7 +99,9 @@ func Start(ctx context.Context, options Options) (*Telemetry, error) {
 		}
 	}
 	telemetry := &Telemetry{Propagator: propagator}
-	telemetry.startTraces(about, spans)
+	if err := telemetry.startTraces(about, spans); err != nil {
+		return nil, fmt.Errorf("start telemetry: %w", err)
+	}
 	if err := telemetry.startMetrics(about, metrics, options.Logger); err != nil {
 		return nil, fmt.Errorf("start telemetry: %w", err)
 	}
@@ -135,20 +138,6 @@ func describe(ctx context.Context, version string) (*resource.Resource, error) {
 	return about, nil
 }
 
-func (t *Telemetry) startTraces(about *resource.Resource, exporters []sdktrace.SpanExporter) {
-	if len(exporters) == 0 {
-		t.TracerProvider = noop.NewTracerProvider()
-		return
-	}
-	options := []sdktrace.TracerProviderOption{sdktrace.WithResource(about)}
-	for _, exporter := range exporters {
-		options = append(options, sdktrace.WithBatcher(exporter))
-	}
-	provider := sdktrace.NewTracerProvider(options...)
-	t.TracerProvider = provider
-	t.stop = append(t.stop, provider.Shutdown)
-}
-
 func (t *Telemetry) startMetrics(about *resource.Resource, exporters []sdkmetric.Exporter, logger *slog.Logger) error {
 	registry := prometheus.NewRegistry()
 	registry.MustRegister(
@@ -182,5 +171,5 @@ func (t *Telemetry) startMetrics(about *resource.Resource, exporters []sdkmetric
 		EnableOpenMetrics: true,
 	})
 	t.stop = append(t.stop, provider.Shutdown)
-	return nil
+	return observeSpans(provider, t.queues)
 }

@@ -2,7 +2,9 @@ package telemetry
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -83,11 +85,11 @@ func TestMetricsPage(t *testing.T) {
 	}
 	instruments.AddUnmodelledField(t.Context(), "mavera.v1.PersonasService/GetPersona", "data.tags", "field", 1)
 	instruments.AddUnmodelledField(t.Context(), "mavera.v1.PersonasService/GetPersona", "data.tags", "field", 1)
-	instruments.AddCredits(t.Context(), "mave", 12.5)
-	instruments.AddCredits(t.Context(), "mave", -1)
+	instruments.AddCredits(t.Context(), "mave", "tester", 12.5)
+	instruments.AddCredits(t.Context(), "mave", "tester", -1)
 
 	want := []string{
-		`mavera_gateway_credits_used_total{family="mave"} 12.5`,
+		`mavera_gateway_credits_used_total{caller="tester",family="mave"} 12.5`,
 		`mavera_gateway_unmodelled_fields_total{field="data.tags",kind="field",rpc="mavera.v1.PersonasService/GetPersona"} 2`,
 	}
 	if got := scrape(t, telemetry, "mavera_"); !slices.Equal(got, want) {
@@ -265,7 +267,7 @@ func TestExportOverGRPC(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	instruments.AddCredits(t.Context(), "mave", 3)
+	instruments.AddCredits(t.Context(), "mave", "tester", 3)
 	shutDown(t, telemetry) // sends both
 
 	spans := (<-collector.traces).GetResourceSpans()
@@ -280,10 +282,22 @@ func TestExportOverGRPC(t *testing.T) {
 		t.Errorf("resource %v", about)
 	}
 	metrics := (<-collector.metrics.got).GetResourceMetrics()
-	metric := metrics[0].GetScopeMetrics()[0].GetMetrics()[0]
-	point := metric.GetSum().GetDataPoints()[0]
-	if metric.GetName() != "mavera.gateway.credits_used" || metric.GetUnit() != "{credit}" || point.GetAsDouble() != 3 || point.GetAttributes()[0].GetValue().GetStringValue() != "mave" {
-		t.Errorf("metric %v, want 3 credits of mave", metric)
+	got := map[string]string{}
+	for _, metric := range metrics[0].GetScopeMetrics()[0].GetMetrics() {
+		for _, point := range metric.GetSum().GetDataPoints() {
+			key := metric.GetName()
+			for _, attribute := range point.GetAttributes() {
+				key += " " + attribute.GetValue().GetStringValue()
+			}
+			got[key] = fmt.Sprint(point.GetAsDouble(), point.GetAsInt(), " ", metric.GetUnit())
+		}
+	}
+	want := map[string]string{
+		"mavera.gateway.credits_used tester mave": "3 0 {credit}",
+		"mavera.gateway.dropped_spans queue_full": "0 0 {span}", "mavera.gateway.dropped_spans export_failed": "0 0 {span}",
+	}
+	if !maps.Equal(got, want) {
+		t.Errorf("metrics %v\nwant %v", got, want)
 	}
 }
 

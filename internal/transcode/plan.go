@@ -82,6 +82,9 @@ type Plan struct {
 // NewInput returns an empty request message of the RPC.
 func (p *Plan) NewInput() proto.Message { return p.inputType.New().Interface() }
 
+// OutputDescriptor describes the answers of the RPC.
+func (p *Plan) OutputDescriptor() protoreflect.MessageDescriptor { return p.output.desc }
+
 // fieldMaskName is the type of update_mask.
 const fieldMaskName = "google.protobuf.FieldMask"
 
