@@ -71,7 +71,7 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 	if c.plan == nil {
 		return next(ctx, in)
 	}
-	c.key, c.ownKey = identity{r.options}.keyOf(ctx)
+	c.key, c.ownKey = identity{options: r.options}.keyOf(ctx)
 	key := r.keys.Use(c.key)
 	defer key.Release()
 	family := r.families.Use(familyKey{key: c.key, family: c.plan.Family})

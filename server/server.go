@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -19,6 +20,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/stats"
 
+	"github.com/mavera-gateway/mavera-gateway/internal/caller"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
@@ -36,6 +38,9 @@ type Observer interface {
 	AddBudgetRefusal(ctx context.Context, family string)
 	AddTransition(ctx context.Context, family, from, to string)
 	RecordWait(ctx context.Context, family, class string, wait time.Duration)
+	// AddIgnoredReport counts calls whose x-forwarded-client-cert is not used; reason is
+	// untrusted_peer, malformed or unnamed.
+	AddIgnoredReport(ctx context.Context, reason string)
 }
 
 // Options configure a [Server]. Client, Key, Logger and Observer are required.
@@ -56,6 +61,15 @@ type Options struct {
 	// FollowJobs lists running jobs at the start and polls those that hold slots, for
 	// the gateway's own key. Default: slots are freed by answers to callers and by age.
 	FollowJobs bool
+
+	// TLS serves TLS. Default: plaintext.
+	TLS *tls.Config
+	// TrustedProxies are the peers whose x-forwarded-client-cert is believed. Default:
+	// none.
+	TrustedProxies caller.Proxies
+	// AllowCallers says who may call which service; health is open to everybody. Its
+	// services must pass [CheckAllowList]. Default: everybody may call everything.
+	AllowCallers caller.AllowList
 
 	// MaxRequestBytes bounds a request message. Default 4 MiB, grpc-go's.
 	MaxRequestBytes int
@@ -113,6 +127,9 @@ func New(options Options) (*Server, error) {
 	if err := options.Policies.Validate(); err != nil {
 		return nil, fmt.Errorf("policies: %w", err)
 	}
+	if err := CheckAllowList(options.AllowCallers); err != nil {
+		return nil, fmt.Errorf("allowed callers: %w", err)
+	}
 	s := &Server{
 		options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer(),
 		calls: newRunning(), streams: newRunning(),
@@ -152,6 +169,9 @@ func (s *Server) grpcOptions() []grpc.ServerOption {
 		}),
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(streamWorkers),
+	}
+	if s.options.TLS != nil {
+		options = append(options, grpc.Creds(newHandshakes(s.options.TLS, s.options.Logger)))
 	}
 	if s.options.MaxRequestBytes > 0 {
 		options = append(options, grpc.MaxRecvMsgSize(s.options.MaxRequestBytes))

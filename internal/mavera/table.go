@@ -28,6 +28,7 @@ const (
 	SlotsFull      Cause = "no slot in time"
 	QueueFull      Cause = "the queue is full"
 	ShuttingDown   Cause = "draining"
+	NotAllowed     Cause = "the caller is not allowed"
 	Panicked       Cause = "a panic"
 )
 
@@ -139,6 +140,7 @@ func table() []*row {
 		{cause: SlotsFull, code: codes.ResourceExhausted, reason: "CONCURRENCY_LIMITED", details: quotaFailure, retry: byCaller, local: true, text: "all slots that Mavera grants the family are taken, and none was freed in time; nothing was sent", user: userBusy},
 		{cause: QueueFull, code: codes.ResourceExhausted, reason: "QUEUE_FULL", details: quotaFailure, retry: byCaller, local: true, text: "too many calls wait already; nothing was sent", user: userBusy},
 		{cause: ShuttingDown, code: codes.Unavailable, reason: "SHUTTING_DOWN", retry: byCaller, local: true, text: "this gateway is shutting down; another one will take the call", user: userLater},
+		{cause: NotAllowed, code: codes.PermissionDenied, reason: "CALLER_NOT_ALLOWED", local: true, text: "this caller is not among those who may call the service (allow_callers); x-caller-id gives no permission", user: "You do not have access to this."},
 		{cause: Panicked, code: codes.Internal, reason: "PANIC", local: true, text: "the gateway failed; the request id leads support to the cause", user: userGeneric},
 	}
 }

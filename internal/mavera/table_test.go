@@ -264,6 +264,7 @@ func TestLocalStatus(t *testing.T) {
 		{"invalid_request", NewFailure(InvalidRequest, nil, many[:2]...)},
 		{"invalid_request_many", NewFailure(InvalidRequest, nil, many...)},
 		{"shutting_down", NewFailure(ShuttingDown, nil)},
+		{"not_allowed", NewFailure(NotAllowed, nil)},
 		{"panicked", NewFailure(Panicked, errors.New("nil map in "+liveKey))},
 	} {
 		t.Run(test.name, func(t *testing.T) {

@@ -20,12 +20,13 @@ type Instruments struct {
 	budgetRefusals   metric.Int64Counter
 	transitions      metric.Int64Counter
 	wait             metric.Float64Histogram
+	ignoredReports   metric.Int64Counter
 }
 
 // NewInstruments makes the instruments of a provider.
 func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 	meter := provider.Meter(ScopeName)
-	var errs [7]error
+	var errs [8]error
 	var i Instruments
 	i.unmodelledFields, errs[0] = meter.Int64Counter(unmodelledFields, metric.WithUnit("{field}"),
 		metric.WithDescription("Fields of Mavera's answers that the protos do not model and that went to additional_fields."))
@@ -43,6 +44,8 @@ func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 		metric.WithDescription("How long an attempt waited for its slot and its place in the rate limit window, whatever came of the wait."),
 		// From what nobody notices to beyond the window of 60 s and the usual total of 120 s.
 		metric.WithExplicitBucketBoundaries(0.001, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300))
+	i.ignoredReports, errs[7] = meter.Int64Counter(ignoredReports, metric.WithUnit("{call}"),
+		metric.WithDescription("Calls whose x-forwarded-client-cert was not used, by the reason."))
 	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
@@ -87,4 +90,9 @@ func (i *Instruments) AddTransition(ctx context.Context, family, from, to string
 // RecordWait records how long an attempt waited for permission to be sent.
 func (i *Instruments) RecordWait(ctx context.Context, family, class string, waited time.Duration) {
 	i.wait.Record(ctx, waited.Seconds(), metric.WithAttributes(FamilyKey.String(family), ClassKey.String(class)))
+}
+
+// AddIgnoredReport counts a call whose x-forwarded-client-cert is not used.
+func (i *Instruments) AddIgnoredReport(ctx context.Context, reason string) {
+	i.ignoredReports.Add(ctx, 1, metric.WithAttributes(ReasonKey.String(reason)))
 }

@@ -35,6 +35,9 @@ const (
 	windowForeignRequests = "mavera.gateway.window_foreign_requests" // Counter of requests.
 	windowIgnoredHeaders  = "mavera.gateway.window_ignored_headers"  // Counter of answers.
 
+	// Callers.
+	ignoredReports = "mavera.gateway.ignored_caller_reports" // Counter of calls; reason.
+
 	// The slots of capped families.
 	slots        = "mavera.gateway.slots"         // Gauge of slots; family.
 	slotsInUse   = "mavera.gateway.slots_in_use"  // Gauge of slots; family.
@@ -60,7 +63,8 @@ const (
 	// OutcomeKey is what came of an attempt: ok, http_<status> for the statuses that
 	// Mavera or proxies are known to answer with, or the name of what went wrong.
 	OutcomeKey = attribute.Key("outcome")
-	// ReasonKey is why an attempt was repeated: one of the values of OutcomeKey.
+	// ReasonKey is why an attempt was repeated: one of the values of OutcomeKey. With
+	// ignored reports of callers it is untrusted_peer, malformed or unnamed.
 	ReasonKey = attribute.Key("reason")
 	// ClassKey is the priority of a call: interactive, batch or poll.
 	ClassKey = attribute.Key("class")
