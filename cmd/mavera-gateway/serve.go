@@ -65,6 +65,13 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
+	if err := server.CheckAllowList(cfg.AllowCallers); err != nil {
+		return cfg.Refuse("allow_callers", err) //nolint:wrapcheck // it is a line for people
+	}
+	secured, err := transport(life, &cfg, logger)
+	if err != nil {
+		return err
+	}
 	key, err := upstream(life, &cfg, logger)
 	if err != nil {
 		return err
@@ -77,6 +84,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 			Transport:      mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
 		}),
 		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
+		TLS: secured, TrustedProxies: cfg.TrustedProxies, AllowCallers: cfg.AllowCallers,
 		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
 		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,
@@ -115,7 +123,7 @@ func upstream(life context.Context, cfg *config.Config, logger *slog.Logger) (fu
 }
 
 // listen serves both ports until ctx ends, then drains. With the simulator it
-// writes a greeting.
+// writes a greeting, whose lines are for plaintext.
 func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, admin *server.Admin, logger *slog.Logger, banner io.Writer) error {
 	var network net.ListenConfig
 	calls, err := network.Listen(ctx, "tcp", cfg.GRPCAddr)
@@ -126,11 +134,12 @@ func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, adm
 	if err != nil {
 		return errors.Join(cfg.Refuse("admin_addr", err), calls.Close())
 	}
-	if cfg.Simulator {
+	if cfg.Simulator && cfg.TLSCertFile == "" {
 		if err := greet(banner, calls.Addr().String()); err != nil {
 			return errors.Join(err, calls.Close(), pages.Close())
 		}
 	}
+	warnIfOpen(cfg, calls.Addr(), logger)
 	failed := make(chan error, 2)
 	go func() { failed <- gateway.Serve(calls) }()
 	go func() { failed <- admin.Serve(pages) }()
