@@ -132,7 +132,7 @@ func (f *Forwarded) set(key, value string) error {
 // ID returns the identity that the element gives, by the rules of [FromCertificate].
 // Names that the proxy has taken out of the certificate are preferred to the
 // certificate itself, which is the way of proxies that cannot take them out (nginx).
-func (f Forwarded) ID() ID {
+func (f *Forwarded) ID() ID {
 	if len(f.URI) > 0 || len(f.DNS) > 0 {
 		return fromNames(f.URI, f.DNS)
 	}

@@ -113,8 +113,8 @@ func FuzzForwarded(f *testing.F) {
 		if err == nil && len(elements) == 0 {
 			t.Errorf("%q gives neither elements nor an error", client)
 		}
-		for _, element := range elements {
-			if id := element.ID(); id != Nobody {
+		for i := range elements {
+			if id := elements[i].ID(); id != Nobody {
 				if again, err := ParseID(string(id)); err != nil || again != id {
 					t.Errorf("%q gives %q, which is no identity: %v", client, id, err)
 				}

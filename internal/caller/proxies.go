@@ -88,8 +88,8 @@ func (p Proxies) Origin(header string) (ID, error) {
 		return Nobody, err
 	}
 	id := Nobody
-	for _, element := range slices.Backward(elements) {
-		if id = element.ID(); !p.trustID(id) {
+	for i := range slices.Backward(elements) {
+		if id = elements[i].ID(); !p.trustID(id) {
 			break
 		}
 	}
