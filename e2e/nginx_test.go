@@ -3,6 +3,7 @@
 package e2e
 
 import (
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -73,7 +74,14 @@ func startNginx(t *testing.T, o *office, upstream string) string {
 		}
 	})
 	socket := filepath.Join(o.dir, "edge.sock")
-	eventually(t, "nginx", func() bool { _, err := os.Stat(socket); return err == nil })
+	eventually(t, "nginx", func() bool {
+		conn, err := net.Dial("unix", socket) // the socket is there before it listens
+		if err != nil {
+			return false
+		}
+		_ = conn.Close()
+		return true
+	})
 	return "unix:" + socket
 }
 
