@@ -23,7 +23,7 @@ func (s *Server) chain() []interceptor {
 		finish{},                     // outside all that can fail: status, details and trailers are written once
 		recovering(s.options.Logger), // inside finish, so that a panic gets a proper status too
 		limits{s.calls, s.streams},   // outside every wait and exchange: it ends them
-		identity{s.options},          // before validation: a refusal is logged with its caller
+		newIdentity(s.options),       // before validation: a refusal is logged with its caller
 		validation{s.validator},      // before any wait: a bad message never queues
 		s.resilient,                  // innermost: it runs the handler once per attempt
 	}

@@ -231,6 +231,7 @@ func (c *tally) AddRetry(_ context.Context, family, reason string) { c.decide(fa
 
 func (c *tally) AddBudgetRefusal(_ context.Context, family string)         { c.decide(family, "budget") }
 func (c *tally) AddTransition(_ context.Context, family, _, to string)     { c.decide(family, to) }
+func (c *tally) AddIgnoredReport(_ context.Context, reason string)         { c.decide("report", reason) }
 func (c *tally) RecordWait(context.Context, string, string, time.Duration) {}
 
 func (c *tally) AddLookUp(_ context.Context, family, result string) {

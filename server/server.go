@@ -2,6 +2,7 @@ package server
 
 import (
 	"context"
+	"crypto/tls"
 	"fmt"
 	"log/slog"
 	"net"
@@ -20,6 +21,7 @@ import (
 	"google.golang.org/grpc/reflection"
 	"google.golang.org/grpc/stats"
 
+	"github.com/mavera-gateway/mavera-gateway/internal/caller"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/tracing"
@@ -39,6 +41,9 @@ type Observer interface {
 	AddBudgetRefusal(ctx context.Context, family string)
 	AddTransition(ctx context.Context, family, from, to string)
 	RecordWait(ctx context.Context, family, class string, wait time.Duration)
+	// AddIgnoredReport counts calls whose x-forwarded-client-cert is not used; reason is
+	// untrusted_peer, malformed or unnamed.
+	AddIgnoredReport(ctx context.Context, reason string)
 	// AddLookUp counts a look-up of a billed create; result is found, none, several or
 	// failed.
 	AddLookUp(ctx context.Context, family, result string)
@@ -90,6 +95,15 @@ type Options struct {
 	// RecoverCreates looks for what a billed create of unknown outcome has made before it
 	// is given up or repeated. Default: it is given up, or repeated as its policy says.
 	RecoverCreates bool
+
+	// TLS serves TLS. Default: plaintext.
+	TLS *tls.Config
+	// TrustedProxies are the peers whose x-forwarded-client-cert is believed. Default:
+	// none.
+	TrustedProxies caller.Proxies
+	// AllowCallers says who may call which service; health is open to everybody. Its
+	// services must pass [CheckAllowList]. Default: everybody may call everything.
+	AllowCallers caller.AllowList
 
 	// MaxRequestBytes bounds a request message. Default 4 MiB, grpc-go's.
 	MaxRequestBytes int
@@ -153,6 +167,9 @@ func New(options Options) (*Server, error) {
 	if options.Storage == nil {
 		options.Storage = upload.NewStorage(upload.Rules{}, nil)
 	}
+	if err := CheckAllowList(options.AllowCallers); err != nil {
+		return nil, fmt.Errorf("allowed callers: %w", err)
+	}
 	s := &Server{
 		options: options, plans: make(map[string]*transcode.Plan, len(plans)), health: health.NewServer(),
 		calls: newRunning(), streams: newRunning(),
@@ -211,6 +228,9 @@ func (s *Server) grpcOptions() []grpc.ServerOption {
 		}),
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(streamWorkers),
+	}
+	if s.options.TLS != nil {
+		options = append(options, grpc.Creds(newHandshakes(s.options.TLS, s.options.Logger)))
 	}
 	if s.options.MaxRequestBytes > 0 {
 		options = append(options, grpc.MaxRecvMsgSize(s.options.MaxRequestBytes))

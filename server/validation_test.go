@@ -126,6 +126,7 @@ func TestIdentity(t *testing.T) {
 		{"the longest", metadata.MD{callerKey: {strings.Repeat("c", 64)}}, false, strings.Repeat("c", 64), "", ""},
 		{"too long", metadata.MD{callerKey: {strings.Repeat("c", 65)}}, false, "", "", "metadata:x-caller-id: must have 1 to 64 visible ASCII characters"},
 		{"empty", metadata.MD{callerKey: {""}}, false, "", "", "metadata:x-caller-id: must have 1 to 64 visible ASCII characters"},
+		{"what looks verified", metadata.MD{callerKey: {"spiffe://example.org/admin"}}, false, "", "", "metadata:x-caller-id: must not start with spiffe: or dns:, which are for verified identities"},
 		{"a key", metadata.MD{apiKeyKey: {testKey}}, true, "", testKey, ""},
 		{"a key, not allowed", metadata.MD{apiKeyKey: {testKey}}, false, "", "", "metadata:x-mavera-api-key: is not accepted here: this gateway uses its own key (allow_caller_keys)"},
 		{"an empty key", metadata.MD{apiKeyKey: {" "}}, true, "", "", "metadata:x-mavera-api-key: the key is empty"},
@@ -134,8 +135,8 @@ func TestIdentity(t *testing.T) {
 			r := record{}
 			ctx := r.begin(metadata.NewIncomingContext(t.Context(), row.md), "/p.S/M")
 			c := callOf(ctx)
-			i := identity{Options{AllowCallerKeys: row.allow}}
-			ctx, err := i.identify(ctx)
+			i := newIdentity(Options{AllowCallerKeys: row.allow})
+			ctx, err := i.identify(ctx, "/p.S/M")
 			got := ""
 			if failure := (*mavera.Failure)(nil); errors.As(err, &failure) {
 				got = failure.Violations[0].Field + ": " + failure.Violations[0].Description

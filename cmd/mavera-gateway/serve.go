@@ -66,6 +66,13 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
+	if err := server.CheckAllowList(cfg.AllowCallers); err != nil {
+		return cfg.Refuse("allow_callers", err) //nolint:wrapcheck // it is a line for people
+	}
+	secured, err := transport(life, &cfg, logger)
+	if err != nil {
+		return err
+	}
 	key, err := upstream(life, &cfg, logger)
 	if err != nil {
 		return err
@@ -83,6 +90,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
 		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs, RecoverCreates: cfg.RecoverCreates,
 		Storage: upload.NewStorage(upload.RulesFor(cfg.BaseURL, cfg.AllowPrivateStorage), nil), UploadIdleTimeout: cfg.UploadIdleTimeout,
+		TLS: secured, TrustedProxies: cfg.TrustedProxies, AllowCallers: cfg.AllowCallers,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
 		Reflection: cfg.Reflection, Health: cfg.Health, Channelz: cfg.Channelz,
 		Tracing: observed.Tracing(cfg.PropagateTraceUpstream),
@@ -121,7 +129,7 @@ func upstream(life context.Context, cfg *config.Config, logger *slog.Logger) (fu
 }
 
 // listen serves both ports until ctx ends, then drains. With the simulator it
-// writes a greeting.
+// writes a greeting, whose lines are for plaintext.
 func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, admin *server.Admin, logger *slog.Logger, banner io.Writer) error {
 	var network net.ListenConfig
 	calls, err := network.Listen(ctx, "tcp", cfg.GRPCAddr)
@@ -132,11 +140,12 @@ func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, adm
 	if err != nil {
 		return errors.Join(cfg.Refuse("admin_addr", err), calls.Close())
 	}
-	if cfg.Simulator {
+	if cfg.Simulator && cfg.TLSCertFile == "" {
 		if err := greet(banner, calls.Addr().String()); err != nil {
 			return errors.Join(err, calls.Close(), pages.Close())
 		}
 	}
+	warnIfOpen(cfg, calls.Addr(), logger)
 	failed := make(chan error, 2)
 	go func() { failed <- gateway.Serve(calls) }()
 	go func() { failed <- admin.Serve(pages) }()

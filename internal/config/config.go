@@ -23,6 +23,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/mavera-gateway/mavera-gateway/internal/caller"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 )
 
@@ -35,6 +36,15 @@ type Config struct {
 	GRPCAddr   string
 	AdminAddr  string
 	AdminDebug bool
+
+	// TLSCertFile and TLSKeyFile are both set or neither; TLSClientCAFile only with
+	// them.
+	TLSCertFile     string
+	TLSKeyFile      string
+	TLSClientCAFile string
+	TLSClientAuth   string // ClientAuthRequire or ClientAuthIfGiven
+	TrustedProxies  caller.Proxies
+	AllowCallers    caller.AllowList
 
 	// Either APIKey or APIKeyFile is set. With Simulator neither need be, and
 	// neither is to be used: the simulator has keys of its own.
@@ -214,6 +224,7 @@ func (c Config) contradictions(known []Problem) []Problem {
 		refuse("print_policy", "", "print_config is set as well; keep one of the two")
 	}
 	c.misfits(wrong, refuse)
+	c.loopholes(wrong, refuse)
 	needsKey := !c.Simulator && !c.PrintConfig && !c.PrintPolicy && !wrong["simulator"] && !wrong[fileSetting]
 	if needsKey && !has("api_key") && !has("api_key_file") {
 		problems = append(problems, Problem{Setting: "api_key", Reason: "there is no Mavera key; set MAVERA_API_KEY or MAVERA_API_KEY_FILE, or run against the embedded simulator with --simulator"})

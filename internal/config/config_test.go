@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/mavera-gateway/mavera-gateway/internal/caller"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 )
 
@@ -32,6 +33,7 @@ func byDefault(t *testing.T) Config {
 	return Config{
 		GRPCAddr:                ":50051",
 		AdminAddr:               "127.0.0.1:9090",
+		TLSClientAuth:           ClientAuthRequire,
 		BaseURL:                 &url.URL{Scheme: "https", Host: "app.mavera.io", Path: "/api/v1"},
 		MaxRequestBytes:         16 * mib,
 		MaxAnswerBytes:          32 * mib,
@@ -77,6 +79,24 @@ func byDefault(t *testing.T) Config {
 func parsedKey(t *testing.T) secret.Key {
 	t.Helper()
 	parsed, err := secret.ParseKey(key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func proxies(t *testing.T, text string) caller.Proxies {
+	t.Helper()
+	parsed, err := caller.ParseProxies(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed
+}
+
+func allowed(t *testing.T, text string) caller.AllowList {
+	t.Helper()
+	parsed, err := caller.ParseAllowList(text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -140,7 +160,10 @@ func TestParse(t *testing.T) {
 			want: func(c *Config) {
 				*c = Config{
 					File: "a.yaml", GRPCAddr: "[::1]:0", AdminAddr: "admin.local:8080", AdminDebug: true,
-					APIKey: parsedKey(t), AllowCallerKeys: true,
+					TLSCertFile: "/tls/tls.crt", TLSKeyFile: "/tls/tls.key", TLSClientCAFile: "/tls/ca.crt", TLSClientAuth: ClientAuthIfGiven,
+					TrustedProxies: proxies(t, "spiffe://example.org/edge,127.0.0.0/8"),
+					AllowCallers:   allowed(t, "mavera.v1.PersonasService=spiffe://example.org/ns/shop/*,dns:cart.example;*=spiffe://example.org/ops"),
+					APIKey:         parsedKey(t), AllowCallerKeys: true,
 					BaseURL:               &url.URL{Scheme: "http", Host: "10.0.0.1:8080", Path: "/mavera"},
 					AllowInsecureUpstream: true, AllowPrivateStorage: true, Share: 0.25,
 					MaxRequestBytes: kib, MaxAnswerBytes: gib, MaxEventBytes: gib, StreamIdleTimeout: time.Second, UpstreamIdleConnections: 0,
@@ -154,6 +177,13 @@ func TestParse(t *testing.T) {
 					BreakerSlowDeadline: time.Second, MaveSlowDeadline: time.Hour,
 					UploadIdleTimeout: time.Hour, DrainTimeout: 0, LogLevel: slog.LevelError, PropagateTraceUpstream: true,
 				}
+			},
+		},
+		{
+			name: "lists by flag", args: []string{"--simulator", "--trusted-proxies=10.0.0.1, 10.1.0.0/16", "--allow-callers=mavera.v1.UsageService=dns:a , dns:b;*=*"},
+			want: func(c *Config) {
+				c.Simulator, c.TrustedProxies = true, proxies(t, "10.0.0.1,10.1.0.0/16")
+				c.AllowCallers = allowed(t, "mavera.v1.UsageService=dns:a,dns:b;*=*")
 			},
 		},
 		{
@@ -203,6 +233,14 @@ const everything = `---
 grpc_addr: "[::1]:0"
 admin_addr: admin.local:8080
 admin_debug: true
+tls_cert_file: /tls/tls.crt
+tls_key_file: /tls/tls.key
+tls_client_ca_file: /tls/ca.crt
+tls_client_auth: verify-if-given
+trusted_proxies: [spiffe://example.org/edge, 127.0.0.0/8]
+allow_callers:
+  mavera.v1.PersonasService: [spiffe://example.org/ns/shop/*, "dns:cart.example"]
+  "*": spiffe://example.org/ops
 api_key: mvra_live_abcdefghijklmnopqrstuv
 api_key_file: ""
 allow_caller_keys: &on true
@@ -343,6 +381,55 @@ func TestParseRefuses(t *testing.T) {
 		{
 			name: "simulator and another upstream", args: []string{"--simulator", "--base-url=https://mavera.local"},
 			want: []string{`base_url = "https://mavera.local" (flag --base-url): the simulator (flag --simulator) sets it; leave out one of the two`},
+		},
+		{
+			name: "half a certificate", args: []string{"--simulator", "--tls-cert-file=a.pem", "--tls-client-auth=maybe"},
+			want: []string{
+				`tls_client_auth = "maybe" (flag --tls-client-auth): want require or verify-if-given`,
+				`tls_cert_file = "a.pem" (flag --tls-cert-file): tls_key_file is missing`,
+			},
+		},
+		{
+			name: "a key without its certificate, and authorities for nothing",
+			args: []string{"--simulator", "--tls-key-file=a.key", "--tls-client-ca-file=ca.pem"},
+			want: []string{
+				`tls_key_file = "a.key" (flag --tls-key-file): tls_cert_file is missing`,
+				`tls_client_ca_file = "ca.pem" (flag --tls-client-ca-file): callers show certificates over TLS only; set tls_cert_file and tls_key_file`,
+			},
+		},
+		{
+			name: "protection that would be none", args: []string{"--simulator", "--tls-client-auth=require", "--trusted-proxies=spiffe://example.org/edge"},
+			want: []string{
+				`tls_client_auth = "require" (flag --tls-client-auth): no certificate can be checked; set tls_client_ca_file`,
+				`trusted_proxies = "spiffe://example.org/edge" (flag --trusted-proxies): a proxy is known by its identity through mTLS only; set tls_client_ca_file, or name its address`,
+			},
+		},
+		{
+			name: "callers that cannot be known", args: []string{"--simulator", "--allow-callers=*=dns:a"},
+			want: []string{`allow_callers = "*=dns:a" (flag --allow-callers): nobody's identity can be verified; set tls_client_ca_file or trusted_proxies`},
+		},
+		{
+			name: "lists that are none", args: []string{"--config=a.yaml", "--simulator"},
+			environ: []string{"GATEWAY_TRUSTED_PROXIES=10.0.0.0/8,edge"},
+			files:   files{"a.yaml": "trusted_proxies: [[a]]\nallow_callers:\n  a.S: ['dns:a,dns:b']\nreflection: [true]\n"},
+			want: []string{
+				"trusted_proxies (a.yaml:1): want lists of single values without commas, semicolons and equals signs",
+				"allow_callers (a.yaml:2): a.S: want lists of single values without commas, semicolons and equals signs",
+				"reflection (a.yaml:4): want a single value",
+				`trusted_proxies = "10.0.0.0/8,edge" (environment GATEWAY_TRUSTED_PROXIES): "edge": want spiffe://<trust domain>/<path>, dns:<name>, an address or a network such as 10.0.0.0/8`,
+			},
+		},
+		{
+			name: "a list of nobody", args: []string{"--config=a.yaml", "--simulator"}, files: files{"a.yaml": "allow_callers: {}\n"},
+			want: []string{"allow_callers (a.yaml:1): the list is empty, which would not mean nobody; leave the setting out"},
+		},
+		{
+			name: "mappings that are none", args: []string{"--config=a.yaml", "--simulator", "--trusted-proxies=10.0.0.1"},
+			files: files{"a.yaml": "trusted_proxies: {a: b}\nallow_callers: [a]\n"},
+			want: []string{
+				`trusted_proxies = "a=b" (a.yaml:1): "a=b": want spiffe://<trust domain>/<path>, dns:<name>, an address or a network such as 10.0.0.0/8`,
+				`allow_callers = "a" (a.yaml:2): want entries service=caller,caller separated by semicolons`,
+			},
 		},
 		{
 			name: "numbers that do not go together",

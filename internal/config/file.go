@@ -62,6 +62,14 @@ func parseFile(settings []*Setting, path string, readFile func(string) ([]byte, 
 			wrong(unknown("setting", key.Value, keys))
 		case lines[key.Value] != 0:
 			wrong(fmt.Sprintf("already set in line %d", lines[key.Value]))
+		case setting.Type == typeList && value.Kind != yaml.ScalarNode:
+			lines[key.Value] = key.Line
+			text, err := listText(value)
+			if err != nil {
+				wrong(err.Error())
+				continue
+			}
+			values = append(values, given{setting: setting, text: text, source: source})
 		case value.Kind != yaml.ScalarNode:
 			wrong("want a single value")
 		case value.Tag == "!!null":
@@ -101,4 +109,44 @@ func rootMapping(text []byte) ([]*yaml.Node, error) {
 	default:
 		return nil, fmt.Errorf("line %d: want settings in the form name: value", root.Line)
 	}
+}
+
+// listText returns a YAML list, or a mapping of lists, in the form that flags have:
+// a,b or x=a,b;y=c.
+func listText(value *yaml.Node) (string, error) {
+	if len(value.Content) == 0 {
+		return "", errors.New("the list is empty, which would not mean nobody; leave the setting out")
+	}
+	if value.Kind == yaml.SequenceNode {
+		return joined(value.Content)
+	}
+	entries := make([]string, 0, len(value.Content)/2)
+	for i := 0; i+1 < len(value.Content); i += 2 {
+		name, err := joined(value.Content[i : i+1])
+		if err != nil {
+			return "", err
+		}
+		members := value.Content[i+1 : i+2]
+		if members[0].Kind == yaml.SequenceNode {
+			members = members[0].Content
+		}
+		text, err := joined(members)
+		if err != nil {
+			return "", fmt.Errorf("%s: %w", name, err)
+		}
+		entries = append(entries, name+"="+text)
+	}
+	return strings.Join(entries, ";"), nil
+}
+
+// joined returns single values, separated by commas.
+func joined(values []*yaml.Node) (string, error) {
+	texts := make([]string, len(values))
+	for i, value := range values {
+		if value.Kind != yaml.ScalarNode || value.Tag == "!!null" || strings.ContainsAny(value.Value, ",;=") {
+			return "", errors.New("want lists of single values without commas, semicolons and equals signs")
+		}
+		texts[i] = value.Value
+	}
+	return strings.Join(texts, ","), nil
 }

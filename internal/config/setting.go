@@ -14,6 +14,7 @@ const (
 	typeBool     = "bool"
 	typeDuration = "duration"
 	typeInteger  = "integer"
+	typeList     = "list"
 	typeNumber   = "number"
 
 	on  = "true"
@@ -33,7 +34,7 @@ type Setting struct {
 	// Key is Name again, or empty when the setting can't be in the YAML file.
 	Key string
 	// Type names the form of a value: bool, duration, host:port, integer, key,
-	// number, path, size, URL or the words that are accepted.
+	// list, number, path, size, URL or the words that are accepted.
 	Type string
 	// Unit says which values are accepted, where the type does not.
 	Unit string

@@ -14,7 +14,7 @@ const fileSetting = "config"
 // Settings returns the table of all settings, in the order in which they are
 // documented.
 func Settings() []*Setting {
-	return slices.Concat(addressRows(), upstreamRows(), limitRows(), paceRows(), pollRows(), retryRows(), breakerRows(), serviceRows(), commandRows())
+	return slices.Concat(addressRows(), securityRows(), upstreamRows(), limitRows(), paceRows(), pollRows(), retryRows(), breakerRows(), serviceRows(), commandRows())
 }
 
 // addressRows say where the gateway listens.

@@ -36,6 +36,7 @@ const (
 	UploadAddress  Cause = "upload: an address that is not accepted"
 	StorageFailed  Cause = "upload: the storage failed"
 	ShuttingDown   Cause = "draining"
+	NotAllowed     Cause = "the caller is not allowed"
 	Panicked       Cause = "a panic"
 )
 
@@ -157,6 +158,7 @@ func table() []*row {
 		{cause: UploadAddress, code: codes.Internal, reason: "UPLOAD_ADDRESS_REFUSED", help: guideFiles, text: "Mavera named an address for the upload that the gateway does not accept; nothing was sent there, and nothing registered", user: userGeneric},
 		{cause: StorageFailed, code: codes.Unavailable, reason: "STORAGE_FAILED", retry: byCaller, delay: defaultDelay, help: guideFiles, text: "the storage behind Mavera did not take the file; nothing was registered", user: userLater},
 		{cause: ShuttingDown, code: codes.Unavailable, reason: "SHUTTING_DOWN", retry: byCaller, local: true, text: "this gateway is shutting down; another one will take the call", user: userLater},
+		{cause: NotAllowed, code: codes.PermissionDenied, reason: "CALLER_NOT_ALLOWED", local: true, text: "this caller is not among those who may call the service (allow_callers); x-caller-id gives no permission", user: "You do not have access to this."},
 		{cause: Panicked, code: codes.Internal, reason: "PANIC", local: true, text: "the gateway failed; the request id leads support to the cause", user: userGeneric},
 	}
 }

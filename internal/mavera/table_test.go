@@ -270,6 +270,7 @@ func TestLocalStatus(t *testing.T) {
 		{"upload_address_refused", NewFailure(UploadAddress, errors.New("the storage is at 10.0.0.1"))},
 		{"storage_failed", NewFailure(StorageFailed, errors.New("the storage answered 503"))},
 		{"shutting_down", NewFailure(ShuttingDown, nil)},
+		{"not_allowed", NewFailure(NotAllowed, nil)},
 		{"panicked", NewFailure(Panicked, errors.New("nil map in "+liveKey))},
 	} {
 		t.Run(test.name, func(t *testing.T) {

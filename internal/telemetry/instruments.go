@@ -25,6 +25,7 @@ type Instruments struct {
 	calls            *callInstruments
 	callers          *labels
 	watchPolls       metric.Int64Counter
+	ignoredReports   metric.Int64Counter
 
 	pairs sets[pair]
 }
@@ -43,7 +44,7 @@ func (p pair) attributes() []attribute.KeyValue {
 // NewInstruments makes the instruments of a provider.
 func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 	meter := provider.Meter(ScopeName)
-	var errs [9]error
+	var errs [10]error
 	var i Instruments
 	i.unmodelledFields, errs[0] = meter.Int64Counter(unmodelledFields, metric.WithUnit("{field}"),
 		metric.WithDescription("Fields of Mavera's answers that the protos do not model and that went to additional_fields."))
@@ -65,6 +66,8 @@ func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 		metric.WithDescription("Look-ups of what billed creates of unknown outcome have made, by what they came to."))
 	i.watchPolls, errs[8] = meter.Int64Counter(watchPolls, metric.WithUnit("{poll}"),
 		metric.WithDescription("Polls of jobs that are watched, the first question for each included, by what they brought."))
+	i.ignoredReports, errs[9] = meter.Int64Counter(ignoredReports, metric.WithUnit("{call}"),
+		metric.WithDescription("Calls whose x-forwarded-client-cert was not used, by the reason."))
 	calls, err := newCallInstruments(meter)
 	if err := errors.Join(append(errs[:], err)...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
@@ -122,4 +125,9 @@ func (i *Instruments) AddLookUp(ctx context.Context, family, result string) {
 // AddPoll counts a poll of a job that is watched, by what it brought.
 func (i *Instruments) AddPoll(ctx context.Context, family, result string) {
 	i.watchPolls.Add(ctx, 1, i.pairs.of(pair{family, ResultKey, result}, pair.attributes).add...)
+}
+
+// AddIgnoredReport counts a call whose x-forwarded-client-cert is not used.
+func (i *Instruments) AddIgnoredReport(ctx context.Context, reason string) {
+	i.ignoredReports.Add(ctx, 1, metric.WithAttributes(ReasonKey.String(reason)))
 }

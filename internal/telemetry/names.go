@@ -36,6 +36,9 @@ const (
 	windowForeignRequests = "mavera.gateway.window_foreign_requests" // Counter of requests.
 	windowIgnoredHeaders  = "mavera.gateway.window_ignored_headers"  // Counter of answers.
 
+	// Callers.
+	ignoredReports = "mavera.gateway.ignored_caller_reports" // Counter of calls; reason.
+
 	// The slots of capped families.
 	slots        = "mavera.gateway.slots"         // Gauge of slots; family.
 	slotsInUse   = "mavera.gateway.slots_in_use"  // Gauge of slots; family.
@@ -73,7 +76,8 @@ const (
 	// Mavera or proxies are known to answer with, or the name of what went wrong.
 	OutcomeKey = attribute.Key("outcome")
 	// ReasonKey is why an attempt was repeated, one of the values of OutcomeKey, or why
-	// a span was dropped.
+	// a span was dropped. With ignored reports of callers it is untrusted_peer, malformed
+	// or unnamed.
 	ReasonKey = attribute.Key("reason")
 	// ResultKey is what a look-up of a billed create came to (found, none, several or
 	// failed), or what a poll of a watched job brought (changed, unchanged or failed).
