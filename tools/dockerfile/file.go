@@ -47,7 +47,8 @@ func (f *file) complaints() []string {
 	complaints := slices.Clone(f.warnings)
 	complain := func(format string, args ...any) { complaints = append(complaints, fmt.Sprintf(format, args...)) }
 	names := []string{"scratch"}
-	for _, stage := range f.stages {
+	for i := range f.stages {
+		stage := &f.stages[i]
 		base, err := f.resolve(stage.BaseName)
 		switch {
 		case err != nil:
@@ -72,7 +73,7 @@ func (f *file) complaints() []string {
 	if len(f.stages) == 0 {
 		return append(complaints, "there is no stage")
 	}
-	complaints = append(complaints, last(f.stages[len(f.stages)-1])...)
+	complaints = append(complaints, last(&f.stages[len(f.stages)-1])...)
 	if f.buildLine() == "" {
 		complain("there is no RUN with go build")
 	}
@@ -80,7 +81,7 @@ func (f *file) complaints() []string {
 }
 
 // last are the complaints about the stage that becomes the image.
-func last(stage instructions.Stage) []string {
+func last(stage *instructions.Stage) []string {
 	var user string
 	entry := false
 	for _, command := range stage.Commands {
@@ -121,7 +122,8 @@ func (f *file) resolve(name string) (string, error) {
 
 // buildLine is the command line that builds the program, "" when there is none.
 func (f *file) buildLine() string {
-	for _, stage := range f.stages {
+	for i := range f.stages {
+		stage := &f.stages[i]
 		for _, command := range stage.Commands {
 			run, ok := command.(*instructions.RunCommand)
 			if ok && strings.Contains(strings.Join(run.CmdLine, " "), "go build") {
