@@ -27,7 +27,7 @@ new calls, and the requests it still sends appear to the others as foreign use. 
 {{- define "mavera-gateway.share" -}}
 {{- $pods := include "mavera-gateway.pods" . | int -}}
 {{- $share := divf 1.0 $pods -}}
-{{- if not (kindIs "invalid" .Values.share) -}}{{- $share = .Values.share -}}{{- end -}}
+{{- if not (kindIs "invalid" .Values.share) -}}{{- $share = float64 .Values.share -}}{{- end -}}
 {{- if gt (mulf $share $pods) 1.005 -}}
 {{- fail (printf "share %v of %d pods (replicas or autoscaling.maxReplicas, and rollingUpdate.maxSurge) is more than all of Mavera's limits: leave share out, or set at most %v" $share $pods (round (divf 1.0 $pods) 3)) -}}
 {{- end -}}
@@ -42,6 +42,9 @@ new calls, and the requests it still sends appear to the others as foreign use. 
 
 {{/* The gateway's configuration file. */}}
 {{- define "mavera-gateway.config" -}}
+{{- range $setting, $value := dict "grpc_addr" "service.grpcPort" "admin_addr" "service.adminPort" "share" "share" "drain_timeout" "drainSeconds" "simulator" "simulator" "api_key" "apiKey" "api_key_file" "apiKey" -}}
+{{- if hasKey $.Values.config $setting -}}{{- fail (printf "config.%s: the chart sets it, from %s" $setting $value) -}}{{- end -}}
+{{- end -}}
 {{- $set := dict "admin_addr" ":9090" "grpc_addr" ":50051" "drain_timeout" (printf "%ds" (int .Values.drainSeconds)) "share" (include "mavera-gateway.share" . | float64) -}}
 {{- if .Values.simulator -}}{{- $_ := set $set "simulator" true -}}
 {{- else -}}{{- $_ := set $set "api_key_file" (printf "/run/secrets/mavera/%s" .Values.apiKey.secretKey) -}}
