@@ -170,6 +170,7 @@ func TestPrometheus(t *testing.T) {
 
 // checkExposition lets promtool judge names, units and help.
 func checkExposition(t *testing.T, g *gateway) {
+	t.Helper()
 	_, page := g.page("/metrics")
 	check := exec.CommandContext(within(t), "promtool", "check", "metrics")
 	check.Stdin = strings.NewReader(page)
@@ -181,6 +182,7 @@ func checkExposition(t *testing.T, g *gateway) {
 // checkDocumented holds the gateway's series and their labels against the table of
 // docs/operations.md.
 func checkDocumented(t *testing.T, p *promServer) {
+	t.Helper()
 	page, err := os.ReadFile("../docs/operations.md")
 	if err != nil {
 		t.Fatal(err)
@@ -211,6 +213,7 @@ func checkDocumented(t *testing.T, p *promServer) {
 
 // checkDashboard runs every query of the dashboard as Grafana would.
 func checkDashboard(t *testing.T, p *promServer) {
+	t.Helper()
 	text, err := os.ReadFile("../deploy/grafana/dashboard.json")
 	if err != nil {
 		t.Fatal(err)
