@@ -33,16 +33,15 @@ type process struct {
 	written chan struct{} // Closed, and replaced, with every line. Guarded by mu.
 }
 
-// start runs a program, one of ours or one by its whole path, with nothing but the given
+// start runs a program, one of ours or one with its path, with nothing but the given
 // environment.
 func start(t *testing.T, name string, environ []string, args ...string) *process {
 	t.Helper()
 	p := &process{t: t, name: name, done: make(chan struct{}), written: make(chan struct{})}
-	path := name
-	if !filepath.IsAbs(path) {
-		path = filepath.Join(programs, name)
+	if !filepath.IsAbs(name) {
+		name = filepath.Join(programs, name)
 	}
-	p.cmd = exec.Command(path, args...)
+	p.cmd = exec.Command(name, args...)
 	// A data race that is found shows in the exit code; without being told, a program
 	// with the race detector sleeps for a second at its end.
 	p.cmd.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + os.Getenv("HOME"), "GORACE=exitcode=66 atexit_sleep_ms=0"}, environ...)
