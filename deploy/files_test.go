@@ -54,7 +54,7 @@ type row struct {
 	labels []string
 }
 
-var metricRow = regexp.MustCompile("(?m)^\\| `(mavera_gateway_[a-z_]+)` \\| (.*) \\| (.*) \\| (.*) \\|$")
+var metricRow = regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (counter|gauge|histogram) \\| (.*) \\| (.*) \\|$")
 
 func documented(t *testing.T) map[string]row {
 	t.Helper()

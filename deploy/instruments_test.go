@@ -84,6 +84,12 @@ func (m meter) Float64Histogram(name string, options ...metric.Float64HistogramO
 	return m.Meter.Float64Histogram(name, options...)
 }
 
+func (m meter) Int64Histogram(name string, options ...metric.Int64HistogramOption) (metric.Int64Histogram, error) {
+	config := metric.NewInt64HistogramConfig(options...)
+	m.note(name, config.Unit(), config.Description(), otlptranslator.MetricTypeHistogram)
+	return m.Meter.Int64Histogram(name, options...)
+}
+
 func (m meter) Int64ObservableGauge(name string, options ...metric.Int64ObservableGaugeOption) (metric.Int64ObservableGauge, error) {
 	config := metric.NewInt64ObservableGaugeConfig(options...)
 	m.note(name, config.Unit(), config.Description(), otlptranslator.MetricTypeGauge)

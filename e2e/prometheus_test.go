@@ -188,7 +188,7 @@ func checkDocumented(t *testing.T, p *promServer) {
 		t.Fatal(err)
 	}
 	want := map[string]string{}
-	for _, row := range regexp.MustCompile("(?m)^\\| `(mavera_gateway_[a-z_]+)` \\| (.*) \\| (.*) \\| .* \\|$").FindAllStringSubmatch(string(page), -1) {
+	for _, row := range regexp.MustCompile("(?m)^\\| `([a-z_]+)` \\| (counter|gauge|histogram) \\| (.*) \\| .* \\|$").FindAllStringSubmatch(string(page), -1) {
 		labels := slices.DeleteFunc(strings.Split(row[3], ", "), func(s string) bool { return s == "" })
 		slices.Sort(labels)
 		if row[2] == "histogram" {
@@ -200,11 +200,22 @@ func checkDocumented(t *testing.T, p *promServer) {
 		want[row[1]] = strings.Join(labels, " ")
 	}
 	var exposed []map[string]string
-	p.ask("series", url.Values{"match[]": {`{__name__=~"mavera_gateway_.*"}`}}, &exposed)
-	got := map[string]string{}
+	p.ask("series", url.Values{"match[]": {`{job="mavera-gateway", __name__!~"(go|process|promhttp)_.*|up|target_info|scrape_.*|ALERTS.*"}`}}, &exposed)
+	seen := map[string]map[string]bool{}
 	for _, s := range exposed {
-		labels := slices.Sorted(maps.Keys(s))
-		got[s["__name__"]] = strings.Join(slices.DeleteFunc(labels, func(s string) bool { return s == "__name__" || s == "job" || s == "instance" }), " ")
+		name := s["__name__"]
+		if seen[name] == nil {
+			seen[name] = map[string]bool{}
+		}
+		for label := range s {
+			if label != "__name__" && label != "job" && label != "instance" {
+				seen[name][label] = true // some series of a metric may lack it
+			}
+		}
+	}
+	got := map[string]string{}
+	for name, labels := range seen {
+		got[name] = strings.Join(slices.Sorted(maps.Keys(labels)), " ")
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("labels by metric, -docs/operations.md +exposed:\n%s", diff)
