@@ -65,11 +65,11 @@ test: check-race check-node check-generate unit e2e ## Runs every test, installi
 .PHONY: unit
 unit: check-race ## Runs the tests beside the code, seeds of the fuzz targets included
 	$(GOTEST) -timeout 5m $(GOTESTFLAGS) ./...
-	cd tools && go vet ./...
+	cd tools && go test ./...
 
 .PHONY: e2e
 e2e: check-race check-node $(NODE_MODULES) ## Runs the end-to-end tests: real binaries, ports and clients
-	@tools/install grpcurl grpc-health-probe jaeger nginx
+	@tools/install grpcurl grpc-health-probe helm jaeger nginx prometheus promtool
 	@if [[ -d e2e ]]; then set -x; \
 		$(GOTEST) -timeout 10m -tags e2e $(GOTESTFLAGS) ./e2e/...; fi
 
@@ -118,8 +118,13 @@ third-party: ## Prints proto/third_party from the Go modules pinned in tools/go.
 	cd tools && go run ./thirdparty ../proto/third_party
 	buf format -w proto
 
+.PHONY: manifests
+manifests: ## Renders deploy/kubernetes from the Helm chart
+	@tools/install helm
+	tools/manifests
+
 .PHONY: lint
-lint: lint-proto lint-go ## Runs all linters
+lint: lint-proto lint-go lint-deploy ## Runs all linters
 
 .PHONY: lint-proto
 lint-proto: ## Lints the protos, their format and their compatibility
@@ -140,6 +145,10 @@ lint-go: ## Lints the Go code, its format and its dependencies
 	go vet -tags e2e ./...
 	golangci-lint run ./...
 	cd tools && golangci-lint run --config ../.golangci.yml ./...
+
+.PHONY: lint-deploy
+lint-deploy: ## Checks deploy/: the chart, manifests, examples, alerts, Dockerfile
+	tools/lint-deploy
 
 .PHONY: fmt
 fmt: ## Formats the Go code and the protos
