@@ -84,7 +84,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return fmt.Errorf("make server: %w", err)
 	}
-	err = telemetry.ObserveState(observed.MeterProvider, func() telemetry.State { return telemetry.State(gateway.Snapshot()) })
+	err = telemetry.ObserveState(observed.MeterProvider, gateway.Snapshot)
 	if err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
