@@ -18,6 +18,7 @@ type interceptor interface {
 func (s *Server) chain() []interceptor {
 	return []interceptor{
 		record{s.plans},              // first: everything below notes what it learns in the record
+		telling{s.options.Ended},     // outside finish, as logging is: it tells what the caller gets
 		logging{s.options.Logger},    // outside finish: it logs the status that the caller gets
 		finish{},                     // outside all that can fail: status, details and trailers are written once
 		recovering(s.options.Logger), // inside finish, so that a panic gets a proper status too
