@@ -12,6 +12,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/telemetry"
+	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
 // An instrument is a metric as Prometheus sees it.
@@ -24,7 +25,7 @@ func instruments(t *testing.T) map[string]instrument {
 	if _, err := telemetry.NewInstruments(provider{recorder: made}); err != nil {
 		t.Fatal(err)
 	}
-	if err := telemetry.ObserveState(provider{recorder: made}, func() telemetry.State { return telemetry.State{} }); err != nil {
+	if err := telemetry.ObserveState(provider{recorder: made}, func() resilience.Snapshot { return resilience.Snapshot{} }); err != nil {
 		t.Fatal(err)
 	}
 	// Made by telemetry.Start itself, which takes no provider, where traces are exported.

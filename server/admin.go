@@ -4,9 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"slices"
+	"strings"
 	"time"
 )
 
@@ -19,18 +23,33 @@ const closeLimit = 2 * time.Second
 //	/livez        200 as long as the process answers
 //	/readyz       200 while calls are taken, 503 before and during the drain
 //	/metrics      metrics for Prometheus
-//	/debug/pprof  profiles, on a loopback address or when asked for
+//	/statusz      how things are, for people; see [AdminOptions]
+//	/loglevel     the least severe level that is logged; PUT changes it
+//	/debug/pprof  profiles
+//
+// What changes something or costs much, PUT /loglevel and /debug/pprof, is served on
+// a loopback address or when asked for.
 type Admin struct {
 	gateway *Server
-	metrics http.Handler
-	debug   bool
+	options AdminOptions
 	http    *http.Server
 }
 
-// NewAdmin returns the admin side of a server. debug serves profiles on any
-// address, not just on loopback.
-func NewAdmin(gateway *Server, metrics http.Handler, debug bool) *Admin {
-	return &Admin{gateway: gateway, metrics: metrics, debug: debug, http: &http.Server{ReadHeaderTimeout: 10 * time.Second}}
+// AdminOptions configure an [Admin]. All but Debug are required.
+type AdminOptions struct {
+	// Metrics serves /metrics.
+	Metrics http.Handler
+	// Status adds /statusz and what belongs to it.
+	Status func(*http.ServeMux)
+	// Level is the least severe level that is logged.
+	Level *slog.LevelVar
+	// Debug serves on any address what is else for loopback ones only.
+	Debug bool
+}
+
+// NewAdmin returns the admin side of a server.
+func NewAdmin(gateway *Server, options AdminOptions) *Admin {
+	return &Admin{gateway: gateway, options: options, http: &http.Server{ReadHeaderTimeout: 10 * time.Second}}
 }
 
 // Serve answers requests on the listener until [Admin.Close].
@@ -38,8 +57,11 @@ func (a *Admin) Serve(listener net.Listener) error {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /livez", func(w http.ResponseWriter, _ *http.Request) { say(w, http.StatusOK, "ok") })
 	mux.HandleFunc("GET /readyz", a.ready)
-	mux.Handle("GET /metrics", a.metrics)
-	if a.debug || isLoopback(listener.Addr()) {
+	mux.Handle("GET /metrics", a.options.Metrics)
+	mux.HandleFunc("GET /loglevel", a.level)
+	a.options.Status(mux)
+	if a.options.Debug || isLoopback(listener.Addr()) {
+		mux.HandleFunc("PUT /loglevel", a.setLevel)
 		mux.HandleFunc("GET /debug/pprof/", pprof.Index)
 		mux.HandleFunc("GET /debug/pprof/cmdline", pprof.Cmdline)
 		mux.HandleFunc("GET /debug/pprof/profile", pprof.Profile)
@@ -59,6 +81,29 @@ func (a *Admin) ready(w http.ResponseWriter, _ *http.Request) {
 		return
 	}
 	say(w, http.StatusServiceUnavailable, "not taking calls")
+}
+
+func (a *Admin) level(w http.ResponseWriter, _ *http.Request) {
+	say(w, http.StatusOK, strings.ToLower(a.options.Level.Level().String()))
+}
+
+// maxLevel is how long a level's name may be, in bytes.
+const maxLevel = 16
+
+// setLevel takes the names that the setting log_level takes.
+func (a *Admin) setLevel(w http.ResponseWriter, r *http.Request) {
+	text, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxLevel))
+	name := strings.TrimSpace(string(text))
+	if err != nil || !slices.Contains([]string{"debug", "info", "warn", "error"}, name) {
+		say(w, http.StatusBadRequest, "want debug, info, warn or error")
+		return
+	}
+	if err := a.options.Level.UnmarshalText([]byte(name)); err != nil {
+		say(w, http.StatusBadRequest, err.Error())
+		return
+	}
+	a.gateway.options.Logger.Warn("the log level was changed", slog.String("log_level", name))
+	a.level(w, r)
 }
 
 func say(w http.ResponseWriter, status int, text string) {

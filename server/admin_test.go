@@ -2,9 +2,11 @@ package server
 
 import (
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -14,8 +16,13 @@ import (
 // are taken.
 func TestAdmin(t *testing.T) {
 	metrics := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "up 1\n") })
-	gateway := &Server{}
-	admin := NewAdmin(gateway, metrics, false)
+	status := func(mux *http.ServeMux) {
+		mux.HandleFunc("GET /statusz", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "fine\n") })
+	}
+	var log strings.Builder
+	level := new(slog.LevelVar)
+	gateway := &Server{options: Options{Logger: slog.New(slog.NewTextHandler(&log, &slog.HandlerOptions{Level: level}))}}
+	admin := NewAdmin(gateway, AdminOptions{Metrics: metrics, Status: status, Level: level})
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -23,9 +30,13 @@ func TestAdmin(t *testing.T) {
 	served := make(chan error, 1)
 	go func() { served <- admin.Serve(listener) }()
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-	get := func(path string) string {
+	send := func(method, path, body string) string {
 		t.Helper()
-		response, err := client.Get("http://" + listener.Addr().String() + path)
+		request, err := http.NewRequestWithContext(t.Context(), method, "http://"+listener.Addr().String()+path, strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := client.Do(request)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -36,10 +47,17 @@ func TestAdmin(t *testing.T) {
 		}
 		return response.Status + " " + string(text)
 	}
+	get := func(path string) string { return send(http.MethodGet, path, "") }
 	pages := func() map[string]string {
-		return map[string]string{"/livez": get("/livez"), "/readyz": get("/readyz"), "/metrics": get("/metrics")}
+		return map[string]string{
+			"/livez": get("/livez"), "/readyz": get("/readyz"), "/metrics": get("/metrics"),
+			"/statusz": get("/statusz"), "/loglevel": get("/loglevel"),
+		}
 	}
-	want := map[string]string{"/livez": "200 OK ok\n", "/readyz": "503 Service Unavailable not taking calls\n", "/metrics": "200 OK up 1\n"}
+	want := map[string]string{
+		"/livez": "200 OK ok\n", "/readyz": "503 Service Unavailable not taking calls\n", "/metrics": "200 OK up 1\n",
+		"/statusz": "200 OK fine\n", "/loglevel": "200 OK info\n",
+	}
 	if diff := cmp.Diff(want, pages()); diff != "" {
 		t.Errorf("before, -want +got:\n%s", diff)
 	}
@@ -50,6 +68,20 @@ func TestAdmin(t *testing.T) {
 	}
 	if got := get("/debug/pprof/cmdline"); got[:3] != "200" {
 		t.Errorf("pprof on loopback: %s", got)
+	}
+	for _, row := range []struct{ body, want string }{
+		{"loud", "400 Bad Request want debug, info, warn or error\n"},
+		{"", "400 Bad Request want debug, info, warn or error\n"},
+		{strings.Repeat(" ", maxLevel) + "warn", "400 Bad Request want debug, info, warn or error\n"},
+		{"error\n", "200 OK error\n"},
+		{"debug", "200 OK debug\n"},
+	} {
+		if got := send(http.MethodPut, "/loglevel", row.body); got != row.want {
+			t.Errorf("level %q: %q, want %q", row.body, got, row.want)
+		}
+	}
+	if level.Level() != slog.LevelDebug || strings.Count(log.String(), "the log level was changed") != 1 {
+		t.Errorf("level %s, log\n%s", level, log.String()) // to error alone says nothing
 	}
 	if err := admin.Close(); err != nil {
 		t.Error(err)
@@ -62,10 +94,10 @@ func TestAdmin(t *testing.T) {
 // TestAdminDebug keeps profiles off addresses that others can reach.
 func TestAdminDebug(t *testing.T) {
 	for _, row := range []struct {
-		debug bool
-		want  int
-	}{{false, 404}, {true, 200}} {
-		admin := NewAdmin(&Server{}, http.NotFoundHandler(), row.debug)
+		debug        bool
+		want, change int
+	}{{false, 404, 405}, {true, 200, 400}} {
+		admin := NewAdmin(&Server{}, AdminOptions{Metrics: http.NotFoundHandler(), Status: func(*http.ServeMux) {}, Level: new(slog.LevelVar), Debug: row.debug})
 		pipes := newPipes() // its address is no loopback one
 		if err := pipes.Close(); err != nil {
 			t.Fatal(err)
@@ -77,6 +109,11 @@ func TestAdminDebug(t *testing.T) {
 		admin.http.Handler.ServeHTTP(recorder, httptest.NewRequest("GET", "/debug/pprof/cmdline", nil))
 		if recorder.Code != row.want {
 			t.Errorf("debug %v: %d, want %d", row.debug, recorder.Code, row.want)
+		}
+		recorder = httptest.NewRecorder()
+		admin.http.Handler.ServeHTTP(recorder, httptest.NewRequest("PUT", "/loglevel", strings.NewReader("loud")))
+		if recorder.Code != row.change {
+			t.Errorf("debug %v: a change of level is %d, want %d", row.debug, recorder.Code, row.change)
 		}
 	}
 }

@@ -79,6 +79,9 @@ type Options struct {
 	Logger *slog.Logger
 	// Observer counts.
 	Observer Observer
+	// Ended is told of every call of an RPC of ours when it has ended, and must be quick.
+	// Default: nobody is told.
+	Ended func(Ended)
 	// Policies say how calls are paced and repeated. Default [DefaultPolicies].
 	Policies Policies
 

@@ -98,14 +98,14 @@ func TestSnapshot(t *testing.T) {
 		}
 		slots := map[string]resilience.SlotUsage{"mave": {Slots: 5}, "focus_groups": {Slots: 2}, "video_analyses": {Slots: 1}}
 		none := map[string]int{"brand_voices": 0, "focus_groups": 0, "meetings": 0, "video_analyses": 0}
-		check := func(name string, want Snapshot) {
+		check := func(name string, want resilience.Snapshot) {
 			t.Helper()
 			ignore := cmpopts.IgnoreFields(resilience.WindowUsage{}, "ClosedUntil", "Confirmed")
 			if diff := cmp.Diff(want, h.server.Snapshot(), ignore); diff != "" {
 				t.Errorf("%s: -want +got:\n%s", name, diff)
 			}
 		}
-		check("before any call", Snapshot{
+		check("before any call", resilience.Snapshot{
 			Window: resilience.WindowUsage{Limit: 60, Places: 30}, RetryBudget: 10, Breakers: breakers, Slots: slots, Watches: none, WatchedJobs: none,
 		})
 
@@ -115,7 +115,7 @@ func TestSnapshot(t *testing.T) {
 		if _, _, err := h.getPersona(t.Context(), "p-1", "x-mavera-api-key", "a-key-of-the-caller"); err != nil {
 			t.Fatal(err)
 		}
-		after := Snapshot{
+		after := resilience.Snapshot{
 			Window:      resilience.WindowUsage{Limit: 120, Places: 60, Own: 1, Foreign: 20, ForeignTotal: 20},
 			RetryBudget: 10, Breakers: breakers, Slots: slots, Watches: none, WatchedJobs: none,
 		}

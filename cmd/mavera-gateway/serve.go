@@ -14,6 +14,7 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/internal/config"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
+	"github.com/mavera-gateway/mavera-gateway/internal/statusz"
 	"github.com/mavera-gateway/mavera-gateway/internal/telemetry"
 	"github.com/mavera-gateway/mavera-gateway/internal/transcode"
 	"github.com/mavera-gateway/mavera-gateway/internal/upload"
@@ -44,7 +45,9 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if cfg.PrintPolicy {
 		return table(out, policy.Table)
 	}
-	logger := slog.New(slog.NewJSONHandler(secret.NewWriter(errOut), &slog.HandlerOptions{Level: cfg.LogLevel}))
+	level := new(slog.LevelVar)
+	level.Set(cfg.LogLevel)
+	logger := slog.New(slog.NewJSONHandler(secret.NewWriter(errOut), &slog.HandlerOptions{Level: level}))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -77,6 +80,10 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return err
 	}
+	board, watch, err := statusBoard(&cfg, key)
+	if err != nil {
+		return err
+	}
 	gateway, err := server.New(server.Options{ //nolint:contextcheck // streams bring their contexts with them
 		Client: mavera.NewClient(mavera.Options{
 			BaseURL:           cfg.BaseURL,
@@ -88,7 +95,8 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 			Transport:         mavera.NewTransport(cfg.UpstreamIdleConnections, cfg.UpstreamIdleTimeout),
 		}),
 		Key: key, AllowCallerKeys: cfg.AllowCallerKeys,
-		Logger: logger, Observer: instruments, Policies: policy, FollowJobs: cfg.FollowJobs, RecoverCreates: cfg.RecoverCreates,
+		Logger: logger, Observer: instruments, Ended: func(e server.Ended) { board.Add(statusz.Call(e)) },
+		Policies: policy, FollowJobs: cfg.FollowJobs, RecoverCreates: cfg.RecoverCreates,
 		Storage: upload.NewStorage(upload.RulesFor(cfg.BaseURL, cfg.AllowPrivateStorage), nil), UploadIdleTimeout: cfg.UploadIdleTimeout,
 		TLS: secured, TrustedProxies: cfg.TrustedProxies, AllowCallers: cfg.AllowCallers,
 		MaxRequestBytes: int(cfg.MaxRequestBytes), KeepaliveTime: cfg.KeepaliveTime, MaxConnectionAge: cfg.MaxConnectionAge,
@@ -98,11 +106,14 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return fmt.Errorf("make server: %w", err)
 	}
-	err = telemetry.ObserveState(observed.MeterProvider, func() telemetry.State { return telemetry.State(gateway.Snapshot()) })
-	if err != nil {
+	if err := telemetry.ObserveState(observed.MeterProvider, gateway.Snapshot); err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
-	return listen(ctx, &cfg, gateway, server.NewAdmin(gateway, observed.Metrics, cfg.AdminDebug), logger, errOut)
+	watch(life, gateway)
+	admin := server.NewAdmin(gateway, server.AdminOptions{
+		Metrics: observed.Metrics, Status: statusz.NewPage(board).Register, Level: level, Debug: cfg.AdminDebug,
+	})
+	return listen(ctx, &cfg, gateway, admin, logger, errOut)
 }
 
 // upstream finds the key; with the simulator it also starts that and sets the

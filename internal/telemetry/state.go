@@ -10,22 +10,6 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
-// State is what the gauges show, of one key where nothing else is said.
-type State struct {
-	// Window is the rate limit window, Queued who waits for it, by class.
-	Window resilience.WindowUsage
-	Queued resilience.Waiting
-	// RetryBudget is how many retries could be spent at once.
-	RetryBudget int
-	// Breakers has the state of each family's breaker.
-	Breakers map[string]resilience.State
-	// Slots has the slots of each family that is capped.
-	Slots map[string]resilience.SlotUsage
-	// Watches is how many watch jobs of each family of jobs, WatchedJobs how many jobs
-	// those are: of all keys.
-	Watches, WatchedJobs map[string]int
-}
-
 // states are the instruments that show a state, each asked for at every export.
 type states struct {
 	budget                          metric.Int64ObservableGauge
@@ -42,7 +26,7 @@ type states struct {
 //
 // When the key changes, the counters of the window begin again at zero, as after a
 // restart.
-func ObserveState(provider metric.MeterProvider, read func() State) error {
+func ObserveState(provider metric.MeterProvider, read func() resilience.Snapshot) error {
 	meter := provider.Meter(ScopeName)
 	s, err := newStates(meter)
 	if err != nil {
@@ -89,7 +73,7 @@ func newStates(meter metric.Meter) (*states, error) {
 	return s, errors.Join(errs...)
 }
 
-func (s *states) observe(o metric.Observer, state State) {
+func (s *states) observe(o metric.Observer, state resilience.Snapshot) {
 	window := state.Window
 	o.ObserveInt64(s.budget, int64(state.RetryBudget))
 	o.ObserveInt64(s.limit, int64(window.Limit))

@@ -27,14 +27,14 @@ func TestInstruments(t *testing.T) {
 	instruments.AddLookUp(ctx, "personas", "none")
 	instruments.AddPoll(ctx, "meetings", "changed")
 
-	state := State{
+	state := resilience.Snapshot{
 		Window: resilience.WindowUsage{Limit: 120, Places: 60, Own: 7, Foreign: 3, ForeignTotal: 11, Ignored: 2},
 		Queued: resilience.Waiting{resilience.Interactive: 4, resilience.Batch: 5}, RetryBudget: 9,
 		Breakers: map[string]resilience.State{"chat": resilience.Closed, "mave": resilience.HalfOpen, "news": resilience.Open},
 		Slots:    map[string]resilience.SlotUsage{"mave": {Slots: 10, Taken: 8, Jobs: 6, Waiting: 1}},
 		Watches:  map[string]int{"meetings": 50}, WatchedJobs: map[string]int{"meetings": 2},
 	}
-	if err := ObserveState(telemetry.MeterProvider, func() State { return state }); err != nil {
+	if err := ObserveState(telemetry.MeterProvider, func() resilience.Snapshot { return state }); err != nil {
 		t.Fatal(err)
 	}
 	want := []string{
