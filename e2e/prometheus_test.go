@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/metadata"
 
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 	"github.com/mavera-gateway/mavera-gateway/internal/simulator"
@@ -107,7 +108,7 @@ func TestPrometheus(t *testing.T) {
 	m := startMavera(t)
 	// A call pays for one retry, so that what is repeated can be counted on the fingers.
 	g := launch(t, []string{"MAVERA_API_KEY=" + simulator.DemoKey, "MAVERA_BASE_URL=" + m.base.String(), "GOMEMLIMIT=200MiB", "OTEL_TRACES_EXPORTER=console"},
-		"--retry-budget-stock=0", "--retry-budget-ratio=1", "--breaker-failures=7", "--breaker-cooldown=5m")
+		"--retry-budget-stock=0", "--retry-budget-ratio=1", "--breaker-failures=7", "--breaker-cooldown=5m", "--recover-creates")
 	p := startPrometheus(t, g.admin)
 	eventually(t, "the first scrape", func() bool { return p.figures("up", "job") == "mavera-gateway 1" })
 
@@ -171,10 +172,22 @@ func TestPrometheus(t *testing.T) {
 	}); err == nil {
 		t.Error("a 400 went well")
 	}
+	unsure := func() { // a create that has its effect and answers 500, from a peer that claims to speak for another
+		m.fault(voiceRoute, on(voiceRoute, 1, failAfterEffect()))
+		ctx := metadata.AppendToOutgoingContext(within(t), "x-forwarded-client-cert", "URI=spiffe://example.org/somebody")
+		if _, err := g.voices.CreateBrandVoice(ctx, &maverav1.CreateBrandVoiceRequest{
+			Label: "Acme", UsageContext: "Texts of all kinds", Urls: []*maverav1.BrandVoiceUrlInput{{Url: new("https://acme.example.com")}},
+		}); err != nil {
+			t.Error(err)
+		}
+	}
+	unsure()
+	eventually(t, "the look-up to be scraped", func() bool { return len(p.query("mavera_gateway_create_lookups_total")) > 0 })
 	t.Run("the exposition is sound", func(t *testing.T) { checkExposition(t, g) })
 	eventually(t, "the job to be scraped", func() bool { return len(p.query("mavera_gateway_job_duration_seconds_count > 0")) > 0 })
 	eventually(t, "the 400 to be scraped", func() bool { return len(p.query(`gen_ai_client_operation_duration_seconds_count{error_type!=""}`)) > 0 })
 	t.Run("every metric is documented", func(t *testing.T) { checkDocumented(t, p) })
+	unsure()
 	create() // Prometheus sees a counter grow only from its second value on
 	t.Run("every panel shows something", func(t *testing.T) { checkDashboard(t, p) })
 }
