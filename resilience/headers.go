@@ -15,6 +15,9 @@ type Headers struct {
 	Reset time.Time
 	// Date is when the upstream answered, by its clock. Zero: not told.
 	Date time.Time
+	// Unreadable says that the answer had a Retry-After that made no sense; it is
+	// ignored and counted like these.
+	Unreadable bool
 	// Unsent says that the request was never sent and took no place. One that was
 	// refused with 429 took one, for all we know.
 	Unsent bool
@@ -42,6 +45,9 @@ func (w *Window) Learn(now, sentAt time.Time, headers Headers) {
 	}
 	if headers.Unsent {
 		w.giveBack(sentAt)
+	}
+	if headers.Unreadable {
+		w.ignored++
 	}
 	if !headers.HasLimit && !headers.HasRemaining {
 		return

@@ -94,6 +94,13 @@ func TestWindowScripts(t *testing.T) {
 			},
 		},
 		{
+			name: "an unreadable Retry-After", policy: WindowPolicy{StartLimit: 20},
+			steps: []step{
+				{do: take(Interactive, 1, none), want: "1"},
+				{at: second, do: learn(0, Headers{Unreadable: true}), want: "1 own + 0 foreign of 20, 1 ignored", why: "it is counted, and nothing else is known"},
+			},
+		},
+		{
 			name: "requests that overtake", policy: WindowPolicy{StartLimit: 6},
 			steps: []step{
 				{do: take(Interactive, 1, none), want: "1"},

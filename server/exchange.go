@@ -49,6 +49,7 @@ func (e *exchange) attempt(ctx context.Context, in any, next grpc.UnaryHandler) 
 	o.Throttled = c.report.Status == http.StatusTooManyRequests
 	if failure.Retryable {
 		o.RetryAfter, o.HasRetryAfter = resilience.RetryAfter(c.report.Header, time.Now())
+		o.Headers.Unreadable = !o.HasRetryAfter && c.report.Header.Get("Retry-After") != ""
 	}
 	if o.Throttled && !o.HasRetryAfter {
 		o.RetryAfter, o.HasRetryAfter = failure.Delay, true

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/metadata"
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
@@ -448,6 +449,23 @@ func TestLeavingAfterSend(t *testing.T) {
 			})
 		})
 	}
+}
+
+// TestUnreadableRetryAfter goes on as if there were none, and counts it.
+func TestUnreadableRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, _ := scripted(t, []http.HandlerFunc{answering(503, "Retry-After", "soon"), answering(404)})
+		begin := time.Now()
+		if _, _, err := h.getPersona(t.Context(), "p-1"); status.Code(err) != codes.NotFound {
+			t.Error(err)
+		}
+		if took := time.Since(begin); took >= 500*time.Millisecond { // the first pause at its longest
+			t.Errorf("took %s", took)
+		}
+		if ignored := h.server.Snapshot().Window.Ignored; ignored != 1 {
+			t.Errorf("%d counted", ignored)
+		}
+	})
 }
 
 // TestKeysApart gives every key its own window, budget and breaker.

@@ -63,7 +63,7 @@ func newStates(meter metric.Meter) (*states, error) {
 		used:            gauge(windowUsed, "{request}", "Requests of this process that count in the window now."),
 		foreign:         gauge(windowForeign, "{request}", "Requests of others with the same key that are taken to count in the window now."),
 		foreignRequests: counter(windowForeignRequests, "{request}", "Requests of others with the same key, as far as Mavera's answers tell."),
-		ignoredHeaders:  counter(windowIgnoredHeaders, "{answer}", "Answers whose rate limit headers made no sense."),
+		ignoredHeaders:  counter(windowIgnoredHeaders, "{answer}", "Answers whose rate limit headers or Retry-After made no sense."),
 		slots:           gauge(slots, "{slot}", "Calls of a capped family that this process may have under way at a time."),
 		slotsInUse:      gauge(slotsInUse, "{slot}", "Slots of a capped family that are taken."),
 		slotsWaiting:    gauge(slotsWaiting, "{call}", "Calls that wait for a slot of a capped family."),
