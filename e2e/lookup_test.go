@@ -100,7 +100,7 @@ func lookUpChaos() []scenario {
 			name: "look-up: a job that was found keeps its slot", flags: append(flags, "--focus-group-slots=1"), faults: []object{on(groupRoute, 1, cutAfterEffect())},
 			do: func(c *chaos) string {
 				c.m.control("PATCH", "settings", object{"job_duration": object{"focus_groups": "1h"}}, nil)
-				return createGroup(c) + ", " + createGroup(c, deadline(time.Second))
+				return createGroup(c) + ", " + createGroup(c, deadline(crowded))
 			},
 			want: "OK 1 recovered, ResourceExhausted CONCURRENCY_LIMITED 0", upstream: "0 200×2",
 		},

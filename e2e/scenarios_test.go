@@ -167,12 +167,12 @@ func pacingChaos() []scenario {
 		{
 			name: "12 slow Mave calls, 10 slots",
 			do: func(c *chaos) string {
-				c.m.control("PATCH", "settings", object{"latency": object{"mave": "1500ms"}}, nil)
+				c.m.control("PATCH", "settings", object{"latency": object{"mave": "6s"}}, nil)
 				var first string
 				var all sync.WaitGroup
 				all.Go(func() { first = many(10, func() string { return c.mave() }) })
 				eventually(c.t, "ten calls", func() bool { return len(c.m.requests()) == 10 })
-				short := c.mave(deadline(300 * time.Millisecond))
+				short := c.mave(deadline(crowded))
 				long := c.mave()
 				all.Wait()
 				return first + ", " + short + ", " + long

@@ -251,7 +251,7 @@ func streamChaos() []scenario {
 					})
 				}()
 				eventually(c.t, "ten streams", func() bool { return len(c.m.requests()) == 10 })
-				full := c.maveStream(deadline(300e6))
+				full := c.maveStream(deadline(crowded))
 				leave()
 				return full + ", " + <-ended + ", " + c.maveStream()
 			},
