@@ -4,7 +4,8 @@ import "time"
 
 // A Bundle is what Mavera's support needs to find calls in its own logs: who asked
 // (the key in its redacted form), when, for what, and what came back. It holds only
-// calls that reached Mavera, and no prompt, answer or key.
+// calls that reached Mavera, and no prompt, answer or key; who called the gateway is none
+// of Mavera's business.
 type Bundle struct {
 	Gateway   string    `json:"gateway"`
 	Made      time.Time `json:"made"`
@@ -24,6 +25,7 @@ func (b *Board) Bundle(requestID string) Bundle {
 	}
 	for _, f := range r.Recent {
 		if f.Attempts > 0 && (requestID == "" || f.RequestID == requestID) {
+			f.Caller = ""
 			bundle.Failures = append(bundle.Failures, f)
 		}
 	}

@@ -29,6 +29,7 @@ func chart(kind string, history []Point) (template.HTML, error) {
 		drawn = []series{
 			{"all", func(p Point) int { return p.Calls }},
 			{"bad", func(p Point) int { return p.Failures }},
+			{"warn", func(p Point) int { return p.Refusals }},
 		}
 	case "window":
 		title = "requests in the window"
