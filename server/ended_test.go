@@ -76,7 +76,7 @@ func TestEnded(t *testing.T) {
 		{"a stream that breaks off", streams(content, time.Second, cut), stream, chat, func(e *Ended) {
 			e.Duration, e.HTTPStatus, e.Attempts = time.Second, 200, 1
 			e.Code, e.Reason = codes.Unavailable, "STREAM_CUT"
-			e.Message = "StreamMaveChat: the stream broke off before its end"
+			e.Message = "StreamMaveChat: the stream from Mavera broke off before its last event; what came may have been billed, and a repeat would give another answer (HTTP 200)"
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -169,7 +169,7 @@ func TestEndedOfUpload(t *testing.T) {
 		}
 		send()
 		want := Ended{
-			At: time.Now(), RequestID: "r-1", RPC: "UploadFile", Route: "POST /files/upload", Family: "files", Caller: "tester",
+			At: time.Now(), RequestID: "r-1", RPC: "UploadFile", Route: "POST /files", Family: "files", Caller: "tester",
 			Code: codes.Unavailable, Reason: "STORAGE_FAILED", Message: "UploadFile: the storage behind Mavera did not take the file; nothing was registered (HTTP 403)",
 			HTTPStatus: http.StatusOK, StorageStatus: http.StatusForbidden, Attempts: 1,
 		}

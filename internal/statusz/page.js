@@ -5,15 +5,19 @@
 const main = document.getElementById("main");
 let asking = false;
 
-async function renew() {
-  if (asking || document.hidden) return;
+function selecting() {
   const selection = getSelection();
-  if (!selection.isCollapsed && main.contains(selection.anchorNode)) return;
+  return !selection.isCollapsed && main.contains(selection.anchorNode);
+}
+
+async function renew() {
+  if (asking || document.hidden || selecting()) return;
   asking = true;
   try {
     const answer = await fetch("?part=main", { cache: "no-store", signal: AbortSignal.timeout(5000) });
     if (!answer.ok) throw new Error(answer.status);
     const html = await answer.text();
+    if (selecting()) return; // meanwhile
     const scrolled = [...main.querySelectorAll(".table")].map((table) => table.scrollLeft);
     main.innerHTML = html;
     main.querySelectorAll(".table").forEach((table, i) => { table.scrollLeft = scrolled[i] ?? 0; });
