@@ -28,7 +28,7 @@ type Page struct {
 
 // NewPage returns the page of a board.
 func NewPage(board *Board) *Page {
-	functions := template.FuncMap{"ago": ago, "span": span, "plural": plural, "chart": chart, "latest": latest}
+	functions := template.FuncMap{"ago": ago, "span": span, "plural": plural, "chart": chart, "latest": latest, "idle": idle}
 	return &Page{board: board, template: template.Must(template.New("page").Funcs(functions).ParseFS(files, "page.html"))}
 }
 
@@ -95,6 +95,11 @@ func latest(points []Point) Point {
 		return Point{}
 	}
 	return points[len(points)-1]
+}
+
+// idle reports whether there is nothing to say of a family.
+func idle(f Family) bool {
+	return f.Calls == 0 && f.Breaker == "closed" && (f.Slots == nil || f.Slots.Taken == 0) && (f.Watches == nil || f.Watches.Open == 0)
 }
 
 // ago says how long something is past.
