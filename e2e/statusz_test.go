@@ -38,7 +38,7 @@ func TestStatusPage(t *testing.T) {
 	group := g.createStudy(t)
 	m.fault("GET /news/stories/trending", object{"status": 500, "body": `{"error":{"message":"no key ` + simulator.DemoKey + `"}}`, "times": -1})
 
-	out := nodeFor(t, time.Minute, "statusz.mjs", program, g.admin, g.addr, protos, group, pictures)
+	out := nodeFor(t, 2*time.Minute, "statusz.mjs", program, g.admin, g.addr, protos, group, pictures)
 	configuration, _ := out["configuration"].(string)
 	if !strings.Contains(configuration, "breaker_failures: 1 ") || !strings.Contains(configuration, "mvra_live_") || strings.Contains(configuration, simulator.DemoKey) {
 		t.Errorf("the configuration:\n%s", configuration)

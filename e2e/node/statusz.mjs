@@ -73,6 +73,10 @@ out.leftAlone = out.leftAlone && marked === await now();
 await page.evaluate(() => getSelection().removeAllRanges());
 await page.waitForFunction((then) => document.getElementById("now").innerText !== then, marked);
 
+// How much sticks out, of the page or of one of its tables.
+const overflow = () => page.evaluate(() => Math.max(...[document.documentElement, ...document.querySelectorAll(".table")]
+  .map((box) => box.scrollWidth - box.clientWidth)));
+
 out.overflow = {};
 for (const [device, width] of [["desk", 1280], ["tablet", 800], ["phone", 390]]) {
   await page.setViewportSize({ width, height: 900 });
@@ -80,11 +84,11 @@ for (const [device, width] of [["desk", 1280], ["tablet", 800], ["phone", 390]])
     await page.emulateMedia({ colorScheme });
     await shot(`${device}-${colorScheme}`);
   }
-  out.overflow[device] = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+  out.overflow[device] = await overflow();
 }
 await page.locator("summary").click();
 out.configuration = await page.locator("pre").innerText();
-out.overflow.configuration = await page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);
+out.overflow.configuration = await overflow();
 
 out.complaintsBefore = out.complaints.length;
 await context.setOffline(true);
