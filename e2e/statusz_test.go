@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc/health/grpc_health_v1"
+	"google.golang.org/grpc/metadata"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/simulator"
 )
@@ -114,7 +116,45 @@ func checkSupport(t *testing.T, g *gateway) {
 	if _, all := g.page("/supportz"); strings.Contains(all, "seen-refused") || !strings.Contains(all, "seen-missing") {
 		t.Errorf("all that Mavera has seen:\n%s", all)
 	}
-	if !strings.HasPrefix(simulator.DemoKey, strings.TrimSuffix(bundle.Key, "...")) || strings.Contains(text, simulator.DemoKey) {
-		t.Errorf("the key is %q", bundle.Key)
+	const shown = len("mvra_live_abcd")
+	if want := simulator.DemoKey[:shown] + "..."; bundle.Key != want || strings.Contains(text, simulator.DemoKey) {
+		t.Errorf("the key is %q, want %q", bundle.Key, want)
+	}
+}
+
+// TestLogLevel has a gateway that runs log what it did not, and less than it did.
+func TestLogLevel(t *testing.T) {
+	_, g := pair(t)
+	set := func(level string) {
+		t.Helper()
+		request, err := http.NewRequestWithContext(within(t), http.MethodPut, "http://"+g.admin+"/loglevel", strings.NewReader(level))
+		if err != nil {
+			t.Fatal(err)
+		}
+		response, err := http.DefaultClient.Do(request)
+		if err != nil {
+			t.Fatal(err)
+		}
+		_ = response.Body.Close()
+		if _, page := g.page("/statusz.json"); response.StatusCode != http.StatusOK || !strings.Contains(page, `"log_level": "`+level+`"`) {
+			t.Errorf("%s: %s\n%s", level, response.Status, page)
+		}
+	}
+	probe := func(id string) {
+		t.Helper()
+		ctx := metadata.AppendToOutgoingContext(within(t), "x-request-id", id)
+		if _, err := g.health.Check(ctx, &grpc_health_v1.HealthCheckRequest{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	probe("before")
+	set("debug")
+	probe("during")
+	g.await("the probe", func(l logLine) bool { return l.text("request_id") == "during" && l.text("level") == "DEBUG" })
+	set("error")
+	probe("after")
+	g.stop()
+	if log := g.log(); strings.Contains(log, `"before"`) || strings.Contains(log, `"after"`) || strings.Contains(log, `"stopped"`) {
+		t.Errorf("the log has more than its level:\n%s", log)
 	}
 }

@@ -23,10 +23,10 @@ func (b *Board) Bundle(requestID string) Bundle {
 		Gateway: "mavera-gateway/" + r.Version, Made: r.Now, Upstream: r.Upstream, Key: r.Key,
 		RateLimit: r.Window.Limit, Failures: []Failure{},
 	}
-	for _, f := range r.Recent {
-		if f.Attempts > 0 && (requestID == "" || f.RequestID == requestID) {
+	for i := range r.Recent {
+		if f := &r.Recent[i]; f.Attempts > 0 && (requestID == "" || f.RequestID == requestID) {
 			f.Caller = ""
-			bundle.Failures = append(bundle.Failures, f)
+			bundle.Failures = append(bundle.Failures, *f)
 		}
 	}
 	return bundle
