@@ -69,7 +69,7 @@ unit: check-race ## Runs the tests beside the code, seeds of the fuzz targets in
 
 .PHONY: e2e
 e2e: check-race check-node $(NODE_MODULES) ## Runs the end-to-end tests: real binaries, ports and clients
-	@tools/install grpcurl grpc-health-probe helm jaeger nginx prometheus promtool
+	@tools/install chromium grpcurl grpc-health-probe helm jaeger nginx prometheus promtool
 	@if [[ -d e2e ]]; then set -x; \
 		$(GOTEST) -timeout 10m -tags e2e $(GOTESTFLAGS) ./e2e/...; fi
 

@@ -3,12 +3,14 @@
 package e2e
 
 import (
+	"context"
 	"encoding/json"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -98,7 +100,15 @@ func TestHealthProbe(t *testing.T) {
 // node runs a script of e2e/node and returns the JSON object that it prints.
 func node(t *testing.T, script string, args ...string) object {
 	t.Helper()
-	cmd := exec.CommandContext(within(t), "node", append([]string{script}, args...)...)
+	return nodeFor(t, patience, script, args...)
+}
+
+// nodeFor is node for a script that may take longer than others.
+func nodeFor(t *testing.T, limit time.Duration, script string, args ...string) object {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "node", append([]string{script}, args...)...)
 	cmd.Dir = "node"
 	var stderr strings.Builder
 	cmd.Stderr = &stderr

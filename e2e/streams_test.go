@@ -253,7 +253,10 @@ func streamChaos() []scenario {
 				eventually(c.t, "ten streams", func() bool { return len(c.m.requests()) == 10 })
 				full := c.maveStream(deadline(crowded))
 				leave()
-				return full + ", " + <-ended + ", " + c.maveStream()
+				left := <-ended
+				// The simulator has the same ten places and frees them when it hears of it.
+				eventually(c.t, "the simulator to see them leave", func() bool { return c.statuses() == "200×10" })
+				return full + ", " + left + ", " + c.maveStream()
 			},
 			want: "ResourceExhausted CONCURRENCY_LIMITED 0, Canceled 1 unknown ×10, OK 1", upstream: "200×11",
 		},

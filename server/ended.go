@@ -30,8 +30,11 @@ type Ended struct {
 	// UpstreamType are what the body of an error said.
 	HTTPStatus                 int
 	UpstreamCode, UpstreamType string
+	// StorageStatus is the last refusal of the storage behind an upload, 0 for none.
+	StorageStatus int
 
-	// Attempts counts the requests sent to Mavera.
+	// Attempts counts the requests sent to Mavera; of a watch those that it waited for,
+	// shared with the other watches of its job.
 	Attempts int
 	// Credits are those that Mavera reported.
 	Credits float64
@@ -61,7 +64,7 @@ func (t telling) tell(ctx context.Context, err error) {
 	e := Ended{
 		At: now, Duration: now.Sub(c.start), Waited: c.waited,
 		RequestID: c.requestID, RPC: c.rpc, Route: c.plan.HTTPMethod + " " + c.plan.Route, Family: c.plan.Family, Caller: c.caller,
-		HTTPStatus: c.httpStatus, Attempts: c.attempts, Credits: c.credits,
+		HTTPStatus: c.httpStatus, StorageStatus: c.storageStatus, Attempts: c.attempts, Credits: c.credits,
 	}
 	if err != nil {
 		e.Code, e.Message = status.Code(err), status.Convert(err).Message()

@@ -80,11 +80,12 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return err
 	}
-	board, watch, err := statusBoard(&cfg, key)
+	var gateway *server.Server
+	board, err := statusBoard(&cfg, key, level, func() *server.Server { return gateway })
 	if err != nil {
 		return err
 	}
-	gateway, err := server.New(server.Options{ //nolint:contextcheck // streams bring their contexts with them
+	gateway, err = server.New(server.Options{ //nolint:contextcheck // streams bring their contexts with them
 		Client: mavera.NewClient(mavera.Options{
 			BaseURL:           cfg.BaseURL,
 			MaxAnswerBytes:    int64(cfg.MaxAnswerBytes),
@@ -109,7 +110,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err := telemetry.ObserveState(observed.MeterProvider, gateway.Snapshot); err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
-	watch(life, gateway)
+	go board.Run(life)
 	admin := server.NewAdmin(gateway, server.AdminOptions{
 		Metrics: observed.Metrics, Status: statusz.NewPage(board).Register, Level: level, Debug: cfg.AdminDebug,
 	})

@@ -30,11 +30,11 @@ func addressRows() []*Setting {
 		}, func(c *Config) *string { return &c.GRPCAddr }, parseAddr),
 		row(Setting{
 			Name: "admin_addr", Type: "host:port", Default: "127.0.0.1:9090",
-			Help: "Address of the admin pages: /livez, /readyz and /metrics.",
+			Help: "Address of the admin pages, such as /readyz, /metrics and /statusz. They have neither TLS nor passwords.",
 		}, func(c *Config) *string { return &c.AdminAddr }, parseAddr),
 		row(Setting{
 			Name: "admin_debug", Type: typeBool, Default: off,
-			Help: "Serve /debug/pprof although the admin address is not a loopback one.",
+			Help: "Serve /debug/pprof, and let PUT /loglevel change the level, although the admin address is not a loopback one.",
 		}, func(c *Config) *bool { return &c.AdminDebug }, parseBool),
 	}
 }

@@ -4,7 +4,8 @@ import "time"
 
 // A Bundle is what Mavera's support needs to find calls in its own logs: who asked
 // (the key in its redacted form), when, for what, and what came back. It holds only
-// calls that reached Mavera, and no prompt, answer or key.
+// calls that reached Mavera, and no prompt, answer or key; who called the gateway is none
+// of Mavera's business.
 type Bundle struct {
 	Gateway   string    `json:"gateway"`
 	Made      time.Time `json:"made"`
@@ -22,9 +23,10 @@ func (b *Board) Bundle(requestID string) Bundle {
 		Gateway: "mavera-gateway/" + r.Version, Made: r.Now, Upstream: r.Upstream, Key: r.Key,
 		RateLimit: r.Window.Limit, Failures: []Failure{},
 	}
-	for _, f := range r.Recent {
-		if f.Attempts > 0 && (requestID == "" || f.RequestID == requestID) {
-			bundle.Failures = append(bundle.Failures, f)
+	for i := range r.Recent {
+		if f := &r.Recent[i]; f.Attempts > 0 && (requestID == "" || f.RequestID == requestID) {
+			f.Caller = ""
+			bundle.Failures = append(bundle.Failures, *f)
 		}
 	}
 	return bundle

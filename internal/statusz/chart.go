@@ -18,30 +18,34 @@ type series struct {
 	of    func(Point) int
 }
 
-// chart draws one of the charts as SVG: areas from the bottom, the later over the
-// earlier, the newest point at the right, and the highest value beside the top.
-func chart(kind string, history []Point) (template.HTML, error) {
-	var drawn []series
-	title := ""
+// plot says what a chart shows: its title, and its areas, the later over the earlier.
+func plot(kind string) (title string, drawn []series, err error) {
 	switch kind {
 	case "calls":
-		title = "calls"
-		drawn = []series{
+		return "calls", []series{
 			{"all", func(p Point) int { return p.Calls }},
 			{"bad", func(p Point) int { return p.Failures }},
-		}
+			{"warn", func(p Point) int { return p.Refusals }},
+		}, nil
 	case "window":
-		title = "requests in the window"
-		drawn = []series{
+		return "requests in the window", []series{
 			{"limit", func(p Point) int { return p.Places }},
 			{"other", func(p Point) int { return p.Own + p.Foreign }},
 			{"all", func(p Point) int { return p.Own }},
-		}
+		}, nil
 	case "queue":
-		title = "calls that wait"
-		drawn = []series{{"all", func(p Point) int { return p.Queued }}}
+		return "calls that wait", []series{{"all", func(p Point) int { return p.Queued }}}, nil
 	default:
-		return "", fmt.Errorf("no chart is called %q", kind)
+		return "", nil, fmt.Errorf("no chart is called %q", kind)
+	}
+}
+
+// chart draws one of the charts as SVG: areas from the bottom, the newest point at the
+// right, and the highest value beside the top.
+func chart(kind string, history []Point) (template.HTML, error) {
+	title, drawn, err := plot(kind)
+	if err != nil {
+		return "", err
 	}
 	top := 1
 	for _, s := range drawn {

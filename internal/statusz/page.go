@@ -2,16 +2,23 @@ package statusz
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"encoding/json"
 	"html/template"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 )
 
-//go:embed page.html
-var pageText string
+//go:embed page.html page.css page.js
+var files embed.FS
+
+// policy has the page take nothing from elsewhere, and run nothing that came with a
+// caller's name or a message of Mavera's.
+const policy = "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; img-src data:; " +
+	"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 // A Page serves a [Board].
 type Page struct {
@@ -21,16 +28,18 @@ type Page struct {
 
 // NewPage returns the page of a board.
 func NewPage(board *Board) *Page {
-	functions := template.FuncMap{"ago": ago, "span": span, "plural": plural, "chart": chart, "last": func(points []Point) int { return len(points) - 1 }}
-	return &Page{board: board, template: template.Must(template.New("page").Funcs(functions).Parse(pageText))}
+	functions := template.FuncMap{"ago": ago, "span": span, "plural": plural, "chart": chart, "latest": latest, "idle": idle}
+	return &Page{board: board, template: template.Must(template.New("page").Funcs(functions).ParseFS(files, "page.html"))}
 }
 
 // Register adds the page's paths to a server.
 func (p *Page) Register(mux *http.ServeMux) {
 	mux.HandleFunc("GET /statusz", p.html)
-	mux.HandleFunc("GET /statusz.json", func(w http.ResponseWriter, _ *http.Request) { answer(w, p.board.Report()) })
+	mux.HandleFunc("GET /statusz/page.css", file("page.css", "text/css; charset=utf-8"))
+	mux.HandleFunc("GET /statusz/page.js", file("page.js", "text/javascript; charset=utf-8"))
+	mux.HandleFunc("GET /statusz.json", func(w http.ResponseWriter, _ *http.Request) { writeJSON(w, p.board.Report()) })
 	mux.HandleFunc("GET /supportz", func(w http.ResponseWriter, r *http.Request) {
-		answer(w, p.board.Bundle(r.URL.Query().Get("request_id")))
+		writeJSON(w, p.board.Bundle(r.URL.Query().Get("request_id")))
 	})
 }
 
@@ -45,24 +54,52 @@ func (p *Page) html(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the page cannot be made: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	h := w.Header()
-	h.Set("Content-Type", "text/html; charset=utf-8")
-	h.Set("Cache-Control", "no-store")
-	// The page has one script and one style, of its own; nothing comes from elsewhere.
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'")
-	_, _ = w.Write(text.Bytes()) // a reader who has gone is not ours to mind
+	write(w, "text/html; charset=utf-8", text.Bytes())
 }
 
-// answer writes JSON for programs, and for people who look at it.
-func answer(w http.ResponseWriter, value any) {
+// file serves one of the files that the page consists of.
+func file(name, contentType string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		text, err := files.ReadFile(name)
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+			return
+		}
+		write(w, contentType, text)
+	}
+}
+
+// writeJSON writes for programs, and for people who look at it.
+func writeJSON(w http.ResponseWriter, value any) {
 	text, err := json.MarshalIndent(value, "", "  ")
 	if err != nil {
 		http.Error(w, "the report cannot be written: "+err.Error(), http.StatusInternalServerError)
 		return
 	}
-	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Cache-Control", "no-store")
-	_, _ = w.Write(append(text, '\n')) // as above
+	write(w, "application/json", append(text, '\n'))
+}
+
+// write redacts as the log does.
+func write(w http.ResponseWriter, contentType string, text []byte) {
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Cache-Control", "no-store")
+	h.Set("Content-Security-Policy", policy)
+	_, _ = secret.NewWriter(w).Write(text) // a reader who has gone is not ours to mind
+}
+
+// latest is the last point, or one of nothing.
+func latest(points []Point) Point {
+	if len(points) == 0 {
+		return Point{}
+	}
+	return points[len(points)-1]
+}
+
+// idle reports whether there is nothing to say of a family.
+func idle(f Family) bool {
+	return f.Calls == 0 && f.Breaker == "closed" && (f.Slots == nil || f.Slots.Taken == 0) && (f.Watches == nil || f.Watches.Open == 0)
 }
 
 // ago says how long something is past.

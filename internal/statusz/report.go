@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/mavera-gateway/mavera-gateway/resilience"
@@ -19,6 +20,8 @@ type Report struct {
 	Ready    bool      `json:"ready"`
 	Upstream string    `json:"upstream"`
 	Key      string    `json:"key"`
+	// LogLevel is the present one, which may not be that of the configuration.
+	LogLevel string `json:"log_level"`
 
 	// Window is the rate limit window of the gateway's own key.
 	Window Window `json:"window"`
@@ -48,11 +51,13 @@ type Window struct {
 }
 
 // A Family is a group of endpoints that share a breaker and slots. Counts are of all
-// keys since the start; breaker and slots are those of the gateway's own key.
+// keys since the start, watches of all keys; breaker and slots are those of the
+// gateway's own key.
 type Family struct {
 	Name     string         `json:"name"`
 	Breaker  string         `json:"breaker"`
 	Slots    *Slots         `json:"slots,omitempty"`
+	Watches  *Watches       `json:"watches,omitempty"`
 	Calls    int            `json:"calls"`
 	Failures int            `json:"failures"`
 	Refusals int            `json:"refusals"`
@@ -69,7 +74,14 @@ type Slots struct {
 	Waiting int `json:"waiting"`
 }
 
-// A Failure is a call that failed.
+// Watches are the watches of jobs that are open, and the jobs: each is polled once for
+// all its watches.
+type Watches struct {
+	Open int `json:"open"`
+	Jobs int `json:"jobs"`
+}
+
+// A Failure is a call that failed; see [Call].
 type Failure struct {
 	At           time.Time `json:"at"`
 	RequestID    string    `json:"request_id"`
@@ -84,9 +96,11 @@ type Failure struct {
 	HTTPStatus   int       `json:"http_status,omitempty"`
 	UpstreamCode string    `json:"upstream_code,omitempty"`
 	UpstreamType string    `json:"upstream_type,omitempty"`
-	Attempts     int       `json:"attempts"`
-	WaitedMS     int64     `json:"waited_ms"`
-	DurationMS   int64     `json:"duration_ms"`
+	// StorageStatus is set where the storage refused an upload.
+	StorageStatus int   `json:"storage_status,omitempty"`
+	Attempts      int   `json:"attempts"`
+	WaitedMS      int64 `json:"waited_ms"`
+	DurationMS    int64 `json:"duration_ms"`
 }
 
 // A Point is what happened in one [Interval], and how things stood at its end.
@@ -108,6 +122,7 @@ func (b *Board) Report() Report {
 	r := Report{
 		Version: b.options.Version, Now: now, Started: b.started.UTC(), UptimeS: int64(now.Sub(b.started).Seconds()),
 		Ready: b.options.Ready(), Upstream: b.options.Upstream, Key: b.options.Key(),
+		LogLevel: strings.ToLower(b.options.Level.Level().String()),
 		Window: Window{
 			Limit: state.Window.Limit, Places: state.Window.Places, Own: state.Window.Own, Foreign: state.Window.Foreign,
 			ForeignTotal: state.Window.ForeignTotal, Confirmed: state.Window.Confirmed,
@@ -138,6 +153,9 @@ func (b *Board) byFamily(state *resilience.Snapshot) []Family {
 		if usage, ok := state.Slots[name]; ok {
 			f.Slots = &Slots{Slots: usage.Slots, Taken: usage.Taken, Jobs: usage.Jobs, Waiting: usage.Waiting}
 		}
+		if open, ok := state.Watches[name]; ok {
+			f.Watches = &Watches{Open: open, Jobs: state.WatchedJobs[name]}
+		}
 		if t := b.families[name]; t != nil {
 			f.Calls, f.Failures, f.Refusals, f.Attempts, f.Credits = t.calls, t.failures, t.refusals, t.attempts, t.credits
 			for code, n := range t.codes {
@@ -154,6 +172,6 @@ func failureOf(c *Call) Failure {
 		At: c.At.UTC(), RequestID: c.RequestID, TraceID: c.TraceID, RPC: c.RPC, Route: c.Route, Family: c.Family, Caller: c.Caller,
 		Code: c.Code.String(), Reason: cmp.Or(c.Reason, c.Code.String()), Message: c.Message,
 		HTTPStatus: c.HTTPStatus, UpstreamCode: c.UpstreamCode, UpstreamType: c.UpstreamType,
-		Attempts: c.Attempts, WaitedMS: c.Waited.Milliseconds(), DurationMS: c.Duration.Milliseconds(),
+		StorageStatus: c.StorageStatus, Attempts: c.Attempts, WaitedMS: c.Waited.Milliseconds(), DurationMS: c.Duration.Milliseconds(),
 	}
 }

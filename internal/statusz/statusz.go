@@ -8,11 +8,13 @@
 //	/statusz.json  the same as JSON, a [Report]
 //	/supportz      what Mavera's support asks for, as JSON: a [Bundle]
 //
-// Prompts, answers and keys are never among it.
+// Prompts and answers are never among it, and what looks like a key is redacted as it
+// is written, wherever it comes from: callers choose their names and request ids.
 package statusz
 
 import (
 	"context"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -24,7 +26,8 @@ import (
 // Interval is how often the state is looked at, for the charts.
 const Interval = 5 * time.Second
 
-// Options configure a [Board]. State and Ready are required.
+// Options configure a [Board]. All functions and Level are required; they are first
+// called when the board is looked at.
 type Options struct {
 	// Version is that of the program.
 	Version string
@@ -33,6 +36,8 @@ type Options struct {
 	Key      func() string
 	// Configuration is the effective configuration as YAML, keys redacted.
 	Configuration string
+	// Level is the least severe level that is logged, at the moment.
+	Level slog.Leveler
 	// State tells how things stand with the gateway's own key.
 	State func() resilience.Snapshot
 	// Ready reports whether calls are taken.
@@ -56,8 +61,11 @@ type Call struct {
 	// UpstreamType are what the body of an error said.
 	HTTPStatus                 int
 	UpstreamCode, UpstreamType string
+	// StorageStatus is the last refusal of the storage behind an upload, 0 for none.
+	StorageStatus int
 
-	// Attempts counts the requests sent to Mavera.
+	// Attempts counts the requests sent to Mavera; of a watch those that it waited for,
+	// shared with the other watches of its job.
 	Attempts int
 	// Credits are those that Mavera reported.
 	Credits float64
