@@ -237,6 +237,8 @@ func TestChartRefuses(t *testing.T) {
 		{"share=2", "at '/share': maximum: got 2, want 1"},
 		{"rollingUpdate.maxUnavailable=0", "one of maxSurge and maxUnavailable must be above 0"},
 		{"config.share=1", "config.share: the chart sets it, from share"},
+		{"config.tls_key_file=k", "config.tls_key_file: the chart sets it, from tls"},
+		{"tls.clientAuth=require", "tls.clientAuth asks callers for certificates, which needs tls.secretName"},
 		{"config.api_key=mvra_live_x", "config.api_key: the chart sets it, from apiKey"},
 		{"sharre=1", "additional properties 'sharre' not allowed"},
 		{"rollingUpdate.maxSurge=25%", "at '/rollingUpdate/maxSurge': got string, want integer"},

@@ -42,12 +42,18 @@ new calls, and the requests it still sends appear to the others as foreign use. 
 
 {{/* The gateway's configuration file. */}}
 {{- define "mavera-gateway.config" -}}
-{{- range $setting, $value := dict "grpc_addr" "service.grpcPort" "admin_addr" "service.adminPort" "share" "share" "drain_timeout" "drainSeconds" "simulator" "simulator" "api_key" "apiKey" "api_key_file" "apiKey" -}}
+{{- range $setting, $value := dict "grpc_addr" "service.grpcPort" "admin_addr" "service.adminPort" "share" "share" "drain_timeout" "drainSeconds" "simulator" "simulator" "api_key" "apiKey" "api_key_file" "apiKey" "tls_cert_file" "tls" "tls_key_file" "tls" "tls_client_ca_file" "tls" "tls_client_auth" "tls" -}}
 {{- if hasKey $.Values.config $setting -}}{{- fail (printf "config.%s: the chart sets it, from %s" $setting $value) -}}{{- end -}}
 {{- end -}}
 {{- $set := dict "admin_addr" ":9090" "grpc_addr" ":50051" "drain_timeout" (printf "%ds" (int .Values.drainSeconds)) "share" (include "mavera-gateway.share" . | float64) -}}
 {{- if .Values.simulator -}}{{- $_ := set $set "simulator" true -}}
 {{- else -}}{{- $_ := set $set "api_key_file" (printf "/run/secrets/mavera/%s" .Values.apiKey.secretKey) -}}
+{{- end -}}
+{{- if .Values.tls.secretName -}}
+{{- $set = merge $set (dict "tls_cert_file" "/run/secrets/tls/tls.crt" "tls_key_file" "/run/secrets/tls/tls.key") -}}
+{{- with .Values.tls.clientAuth -}}{{- $set = merge $set (dict "tls_client_ca_file" "/run/secrets/tls/ca.crt" "tls_client_auth" .) -}}{{- end -}}
+{{- else if .Values.tls.clientAuth -}}
+{{- fail "tls.clientAuth asks callers for certificates, which needs tls.secretName" -}}
 {{- end -}}
 {{- merge $set .Values.config | toYaml -}}
 {{- end -}}
