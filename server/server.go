@@ -49,6 +49,11 @@ type Observer interface {
 	AddLookUp(ctx context.Context, family, result string)
 	// AddPoll counts polls of jobs that are watched; result is one of [jobs.Result].
 	AddPoll(ctx context.Context, family, result string)
+	// AddRefusal counts a call that was refused here, or ended because the server stops;
+	// reason is that of its status, see [refusal].
+	AddRefusal(ctx context.Context, family, reason string)
+	// AddPanic counts a panic that was recovered.
+	AddPanic(ctx context.Context)
 	Meter
 }
 
@@ -145,6 +150,7 @@ type Server struct {
 	handler   *handler
 	following *following
 	watches   *watches
+	outages   *outages
 	grpc      *grpc.Server
 	health    *health.Server
 	calls     *running
@@ -192,6 +198,8 @@ func New(options Options) (*Server, error) {
 		return nil, err
 	}
 	s.resilient.watches = s.watches
+	s.outages = newOutages(s.health, plans)
+	s.resilient.outages = s.outages
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
 	s.handler = &handler{options: options, generative: generates, chain: chain}
@@ -271,12 +279,22 @@ const noticeTime = 500 * time.Millisecond
 // afterCut is how long calls that were cut have to send their statuses.
 const afterCut = 2 * time.Second
 
-// Stop ends the server: health goes NOT_SERVING, new calls are refused, jobs are not
-// watched any more, health watchers end half a second later, running calls may finish within the limit. Then they are
-// ended with a status of their own; what does not even take that is dropped.
-func (s *Server) Stop(limit time.Duration) {
+// Leave says that the server is about to stop, and changes nothing else: all health goes
+// NOT_SERVING for good and [Server.Ready] turns false, but calls are taken as before. Who
+// balances calls by either sends them elsewhere from then on, so that none are on their way
+// here when [Server.Stop] refuses them.
+func (s *Server) Leave() {
 	s.ready.Store(false)
 	s.health.Shutdown()
+	s.outages.stop()
+}
+
+// Stop ends the server, after [Server.Leave] where that was not called: new calls are
+// refused, jobs are not watched any more, health watchers end half a second later, running
+// calls may finish within the limit. Then they are ended with a status of their own; what
+// does not even take that is dropped.
+func (s *Server) Stop(limit time.Duration) {
+	s.Leave()
 	s.watches.hub.Close()
 	cut := time.AfterFunc(limit, func() {
 		s.options.Logger.Warn("the drain limit has passed; running calls are ended", slog.String("drain_timeout", limit.String()))

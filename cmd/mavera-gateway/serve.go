@@ -139,7 +139,7 @@ func upstream(life context.Context, cfg *config.Config, logger *slog.Logger) (fu
 	}
 }
 
-// listen serves both ports until ctx ends, then drains. With the simulator it
+// listen serves both ports until ctx ends, then gives notice and drains. With the simulator it
 // writes a greeting, whose lines are for plaintext.
 func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, admin *server.Admin, logger *slog.Logger, banner io.Writer) error {
 	var network net.ListenConfig
@@ -170,6 +170,9 @@ func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, adm
 		return errors.Join(err, admin.Close())
 	case <-ctx.Done():
 	}
+	logger.Info("leaving", slog.String("drain_notice", cfg.DrainNotice.String()))
+	gateway.Leave()
+	time.Sleep(cfg.DrainNotice)
 	logger.Info("stopping", slog.String("drain_timeout", cfg.DrainTimeout.String()))
 	gateway.Stop(cfg.DrainTimeout)
 	logger.Info("stopped")

@@ -1,0 +1,261 @@
+//go:build e2e
+
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"google.golang.org/genproto/googleapis/rpc/errdetails"
+	"google.golang.org/grpc"
+	"google.golang.org/grpc/credentials/insecure"
+	"google.golang.org/grpc/resolver"
+	"google.golang.org/grpc/resolver/manual"
+	"google.golang.org/grpc/stats"
+	"google.golang.org/grpc/status"
+
+	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
+)
+
+// balancingSite spreads calls over two gateways. nginx learns that one is gone by being
+// refused a connection, and takes the other: with max_fails=0 it forgets that at once.
+// Health is a matter between nginx and the gateways, not of callers.
+const balancingSite = `
+upstream gateways {
+	server %a max_fails=0;
+	server %b max_fails=0;
+	keepalive 64;
+}
+server {
+	listen unix:%dir/edge.sock http2;
+	keepalive_requests 1000000;
+	location / {
+		grpc_pass grpc://gateways;
+		grpc_read_timeout 1h;
+		grpc_send_timeout 1h;
+	}
+	location /grpc.health.v1.Health/ { return 404; }
+}
+`
+
+// A replica is a gateway that is started anew at the same address.
+type replica struct {
+	t        *testing.T
+	upstream *url.URL
+	addr     string
+	args     []string
+	now      *gateway
+}
+
+func startReplica(t *testing.T, upstream *url.URL, args ...string) *replica {
+	t.Helper()
+	r := &replica{t: t, upstream: upstream, addr: freePort(t), args: args}
+	r.start()
+	return r
+}
+
+func (r *replica) start() {
+	r.t.Helper()
+	r.now = startGateway(r.t, r.upstream, append([]string{"--grpc-addr=" + r.addr, "--share=0.5"}, r.args...)...)
+}
+
+// restart ends the gateway, waits until its calls have ended, starts it again, and waits
+// until it is called.
+func (r *replica) restart() {
+	r.t.Helper()
+	r.now.stop()
+	r.start()
+	r.now.await("a call", func(l logLine) bool { return l.text("msg") == "call" && l.text("code") == "OK" })
+}
+
+// A load is callers that go on until they are told to stop.
+type load struct {
+	clients
+	stop    chan struct{}
+	callers sync.WaitGroup
+
+	begun, calls, streams, rewatched atomic.Int64
+
+	mu     sync.Mutex
+	failed []string // Guarded by mu.
+}
+
+// TagRPC and the others make a load count attempts.
+func (l *load) TagRPC(ctx context.Context, _ *stats.RPCTagInfo) context.Context { return ctx }
+
+// HandleRPC counts attempts, but for those of which nothing was sent.
+func (l *load) HandleRPC(_ context.Context, s stats.RPCStats) {
+	if begin, ok := s.(*stats.Begin); ok && !begin.IsTransparentRetryAttempt {
+		l.begun.Add(1)
+	}
+}
+
+// TagConn does nothing.
+func (l *load) TagConn(ctx context.Context, _ *stats.ConnTagInfo) context.Context { return ctx }
+
+// HandleConn does nothing.
+func (l *load) HandleConn(context.Context, stats.ConnStats) {}
+
+func startLoad(t *testing.T, target string, groups []string, options ...grpc.DialOption) *load {
+	t.Helper()
+	l := &load{stop: make(chan struct{})}
+	conn, err := grpc.NewClient(target, append(options, grpc.WithTransportCredentials(insecure.NewCredentials()), grpc.WithStatsHandler(l))...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.clients = clientsOf(conn)
+	t.Cleanup(func() { _ = conn.Close() })
+	for range 4 {
+		l.repeat(5*time.Millisecond, func(ctx context.Context) {
+			_, err := l.personas.GetPersona(ctx, &maverav1.GetPersonaRequest{Id: personaID})
+			l.count("GetPersona", err)
+		})
+		l.repeat(10*time.Millisecond, func(ctx context.Context) {
+			_, err := l.responses.CreateResponse(ctx, &maverav1.CreateResponseRequest{
+				Model: "mavera-1", PersonaId: new(personaID), Input: &maverav1.ResponseInput{Form: &maverav1.ResponseInput_Text{Text: "Which?"}},
+			})
+			l.count("CreateResponse", err)
+		})
+		l.repeat(time.Millisecond, func(ctx context.Context) {
+			got := stream(ctx, l.responses.StreamResponse, streamRequest())
+			if got.err == nil && got.events[len(got.events)-1].GetCompleted() == nil {
+				got.err = fmt.Errorf("%d events without the last", len(got.events))
+			}
+			l.streams.Add(1)
+			l.count("StreamResponse", got.err)
+		})
+	}
+	for _, group := range groups {
+		l.callers.Go(func() { l.watch(group) })
+	}
+	return l
+}
+
+// repeat calls at intervals; what has begun when the load stops is finished.
+func (l *load) repeat(every time.Duration, do func(context.Context)) {
+	l.callers.Go(func() {
+		tick := time.NewTicker(every)
+		defer tick.Stop()
+		for {
+			ctx, cancel := context.WithTimeout(context.Background(), patience)
+			do(ctx)
+			cancel()
+			select {
+			case <-tick.C:
+			case <-l.stop:
+				return
+			}
+		}
+	})
+}
+
+// watch watches a job that does not end, again whenever a gateway that stops ends it.
+func (l *load) watch(group string) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	go func() {
+		<-l.stop
+		cancel()
+	}()
+	for ctx.Err() == nil {
+		seen, o := watch(ctx, l.groups.WatchFocusGroup, &maverav1.WatchFocusGroupRequest{Id: group})
+		switch {
+		case ctx.Err() != nil:
+			l.calls.Add(1)
+		case reasonOf(o.err) == "SHUTTING_DOWN":
+			l.calls.Add(1)
+			l.rewatched.Add(1)
+		default:
+			l.count(fmt.Sprintf("WatchFocusGroup after %d states", len(seen)), fmt.Errorf("it ended: %w", o.err))
+		}
+	}
+}
+
+func (l *load) count(what string, err error) {
+	l.calls.Add(1)
+	if err == nil {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.failed = append(l.failed, fmt.Sprintf("%s %s: %v", time.Now().Format("15:04:05.000"), what, err))
+}
+
+// end stops the load and says what failed.
+func (l *load) end() []string {
+	close(l.stop)
+	l.callers.Wait()
+	return l.failed
+}
+
+// reasonOf is the reason in a status, "" where there is none.
+func reasonOf(err error) string {
+	for _, detail := range status.Convert(err).Details() {
+		if info, ok := detail.(*errdetails.ErrorInfo); ok {
+			return info.GetReason()
+		}
+	}
+	return ""
+}
+
+// TestRollout restarts two gateways in turn under load, and no call fails: behind a proxy
+// that finds out by itself, and with callers that balance by health.
+func TestRollout(t *testing.T) {
+	config, err := os.ReadFile("../docs/service_config.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	published := grpc.WithDefaultServiceConfig(string(config))
+	for _, row := range []struct {
+		name     string
+		restarts int
+		args     []string
+		dial     func(t *testing.T, a, b string) (target string, options []grpc.DialOption)
+	}{
+		{"nginx", 20, nil, func(t *testing.T, a, b string) (string, []grpc.DialOption) {
+			target := startNginx(t, t.TempDir(), strings.NewReplacer("%a", a, "%b", b).Replace(balancingSite))
+			return target, []grpc.DialOption{published}
+		}},
+		{"nginx bare", 20, nil, func(t *testing.T, a, b string) (string, []grpc.DialOption) {
+			target := startNginx(t, t.TempDir(), strings.NewReplacer("%a", a, "%b", b).Replace(balancingSite))
+			return target, nil
+		}},
+		{"callers that balance", 6, []string{"--drain-notice=100ms"}, func(_ *testing.T, a, b string) (string, []grpc.DialOption) {
+			found := manual.NewBuilderWithScheme("replicas")
+			found.InitialState(resolver.State{Addresses: []resolver.Address{{Addr: a}, {Addr: b}}})
+			return "replicas:///", []grpc.DialOption{published, grpc.WithResolvers(found)}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			m := startMavera(t)
+			direct := startGateway(t, m.base)
+			m.lasting(time.Hour)
+			groups := []string{direct.createStudy(t), direct.createStudy(t)}
+			m.control("PATCH", "settings", object{"token_delay": "5ms"}, nil)
+			replicas := []*replica{startReplica(t, m.base, row.args...), startReplica(t, m.base, row.args...)}
+			target, options := row.dial(t, replicas[0].addr, replicas[1].addr)
+			l := startLoad(t, target, groups, options...)
+			eventually(t, "the first calls", func() bool { return l.calls.Load() > 100 && l.streams.Load() > 10 })
+			begin := time.Now()
+			for i := range row.restarts {
+				replicas[i%2].restart()
+			}
+			took := time.Since(begin)
+			for _, failure := range l.end() {
+				t.Error(failure)
+			}
+			if l.rewatched.Load() == 0 {
+				t.Error("no watch was ended by a restart")
+			}
+			t.Logf("%d restarts in %s: %d calls, %d of them streams, %d watches again, %d retries",
+				row.restarts, took.Round(millisecond), l.calls.Load(), l.streams.Load(), l.rewatched.Load(), l.begun.Load()-l.calls.Load())
+		})
+	}
+}
