@@ -227,6 +227,7 @@ func TestRollout(t *testing.T) {
 		dial     func(t *testing.T, a, b string) (target string, options []grpc.DialOption)
 	}{
 		{"nginx", 20, nil, func(t *testing.T, a, b string) (string, []grpc.DialOption) {
+			t.Helper()
 			target := startNginx(t, t.TempDir(), strings.NewReplacer("%a", a, "%b", b).Replace(balancingSite))
 			return target, []grpc.DialOption{published}
 		}},

@@ -37,28 +37,34 @@ type Observer interface {
 	// AddAttempts counts requests sent; outcome, and the reason of AddRetry, are of a
 	// bounded set.
 	AddAttempts(ctx context.Context, family, outcome string, count int)
-	AddRetry(ctx context.Context, family, reason string)
-	AddBudgetRefusal(ctx context.Context, family string)
-	AddTransition(ctx context.Context, family, from, to string)
-	RecordWait(ctx context.Context, family, class string, wait time.Duration)
 	// AddIgnoredReport counts calls whose x-forwarded-client-cert is not used; reason is
 	// untrusted_peer, malformed or unnamed.
 	AddIgnoredReport(ctx context.Context, reason string)
+	// AddPanic counts a panic that was recovered.
+	AddPanic(ctx context.Context)
+	Decisions
+	Meter
+}
+
+// Decisions counts what the gateway decides about calls.
+type Decisions interface {
+	AddRetry(ctx context.Context, family, reason string)
+	AddBudgetRefusal(ctx context.Context, family string)
+	AddTransition(ctx context.Context, family, from, to string)
 	// AddLookUp counts a look-up of a billed create; result is found, none, several or
 	// failed.
 	AddLookUp(ctx context.Context, family, result string)
 	// AddPoll counts polls of jobs that are watched; result is one of [jobs.Result].
 	AddPoll(ctx context.Context, family, result string)
 	// AddRefusal counts a call that was refused here, or ended because the server stops;
-	// reason is that of its status, see [refusal].
+	// reason is that of its status, of a bounded set.
 	AddRefusal(ctx context.Context, family, reason string)
-	// AddPanic counts a panic that was recovered.
-	AddPanic(ctx context.Context)
-	Meter
 }
 
 // A Meter measures how long things took, and tokens.
 type Meter interface {
+	// RecordWait is told how long an attempt waited for permission.
+	RecordWait(ctx context.Context, family, class string, wait time.Duration)
 	// RecordJob is told how old a job was that held a slot when it was seen to be over.
 	RecordJob(ctx context.Context, family string, age time.Duration)
 	// RecordCall is told of every RPC, ours or not; method has no slash in front.

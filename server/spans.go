@@ -100,12 +100,12 @@ func refusal(err error) string {
 	if err == nil || !errors.As(err, &failure) {
 		return ""
 	}
-	for _, cause := range []mavera.Cause{mavera.CircuitOpen, mavera.RateLimited, mavera.SlotsFull, mavera.QueueFull, mavera.ShuttingDown, mavera.NotAllowed} {
-		if failure.By(cause) {
-			return failure.Reason
-		}
+	if !slices.ContainsFunc([]mavera.Cause{
+		mavera.CircuitOpen, mavera.RateLimited, mavera.SlotsFull, mavera.QueueFull, mavera.ShuttingDown, mavera.NotAllowed,
+	}, failure.By) {
+		return ""
 	}
-	return ""
+	return failure.Reason
 }
 
 // A carrier reads a trace context from the metadata of an RPC.

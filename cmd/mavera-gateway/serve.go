@@ -65,7 +65,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 			logger.Warn("telemetry was not sent completely", slog.Any("error", lost))
 		}
 	}()
-	instruments, err := telemetry.NewInstruments(observed.MeterProvider)
+	instruments, err := telemetry.NewInstruments(observed.MeterProvider) //nolint:contextcheck // it counts nothing for a call
 	if err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
