@@ -5,6 +5,8 @@ package e2e
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/url"
 	"os"
 	"strings"
@@ -58,9 +60,24 @@ type replica struct {
 
 func startReplica(t *testing.T, upstream *url.URL, args ...string) *replica {
 	t.Helper()
-	r := &replica{t: t, upstream: upstream, addr: freePort(t), args: args}
+	r := &replica{t: t, upstream: upstream, addr: lastingPort(t), args: args}
 	r.start()
 	return r
+}
+
+// lastingPort is an address at which nobody listens, and that nobody is given while its
+// owner is away: systems give out ports above these.
+func lastingPort(t *testing.T) string {
+	t.Helper()
+	for range 100 {
+		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
+		if err == nil {
+			defer listener.Close()
+			return listener.Addr().String()
+		}
+	}
+	t.Fatal("no port is free")
+	return ""
 }
 
 func (r *replica) start() {
