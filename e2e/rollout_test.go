@@ -70,10 +70,10 @@ func startReplica(t *testing.T, upstream *url.URL, args ...string) *replica {
 func lastingPort(t *testing.T) string {
 	t.Helper()
 	for range 100 {
-		listener, err := net.Listen("tcp", fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000)))
-		if err == nil {
-			defer listener.Close()
-			return listener.Addr().String()
+		addr := fmt.Sprintf("127.0.0.1:%d", 20_000+rand.IntN(10_000))
+		if listener, err := net.Listen("tcp", addr); err == nil {
+			_ = listener.Close()
+			return addr
 		}
 	}
 	t.Fatal("no port is free")
