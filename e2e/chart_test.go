@@ -47,9 +47,6 @@ type container struct {
 
 	LivenessProbe  probe `yaml:"livenessProbe"`
 	ReadinessProbe probe `yaml:"readinessProbe"`
-	Lifecycle      struct {
-		PreStop struct{ Sleep struct{ Seconds int } } `yaml:"preStop"`
-	}
 }
 
 type probe struct {
@@ -147,7 +144,7 @@ func TestChartStarts(t *testing.T) {
 					environ = append(environ, variable.Name+"="+variable.Value)
 				}
 			}
-			g := launch(t, environ, "--config="+config, "--api-key-file="+key)
+			g := launch(t, environ, "--config="+config, "--api-key-file="+key, "--drain-notice=0s") // the test has nobody to tell
 			if get := p.LivenessProbe.HTTPGet; get == nil || get.Port != "admin" {
 				t.Errorf("liveness is asked of %v", get)
 			} else if status, _ := g.page(get.Path); status != http.StatusOK {
@@ -210,16 +207,20 @@ func TestChartShares(t *testing.T) {
 
 // TestChartGrace has a pod outlive its drain, whatever that is.
 func TestChartGrace(t *testing.T) {
-	for _, set := range []string{"drainSeconds=200", "drainSeconds=0", "drainSeconds=3600,preStopSeconds=30"} {
+	for _, set := range []string{"drainSeconds=200", "drainSeconds=0", "drainSeconds=3600,noticeSeconds=30"} {
 		p := podOf(t, "--set", set)
 		drain, err := time.ParseDuration(p.setting(t, "drain_timeout"))
 		if err != nil {
 			t.Fatal(err)
 		}
-		grace, sleep := time.Duration(p.grace)*time.Second, time.Duration(p.Lifecycle.PreStop.Sleep.Seconds)*time.Second
+		notice, err := time.ParseDuration(p.setting(t, "drain_notice"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		grace := time.Duration(p.grace) * time.Second
 		const end = 2*time.Second + 5*time.Second // cut calls send their statuses, telemetry is flushed
-		if sleep <= 0 || grace < sleep+drain+end {
-			t.Errorf("%s: preStop %v and drain %v in %v", set, sleep, drain, grace)
+		if notice <= 0 || grace < notice+drain+end {
+			t.Errorf("%s: notice %v and drain %v in %v", set, notice, drain, grace)
 		}
 	}
 }

@@ -178,6 +178,9 @@ func freePort(t *testing.T) string {
 func sample(metrics string, parts ...string) string {
 lines:
 	for line := range strings.Lines(metrics) {
+		if line[0] == '#' {
+			continue
+		}
 		for _, part := range parts {
 			if !strings.Contains(line, part) {
 				continue lines

@@ -7,10 +7,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/credentials/insecure"
 	"google.golang.org/grpc/health/grpc_health_v1"
 )
 
@@ -127,4 +131,56 @@ func TestDrainLimit(t *testing.T) {
 	g.wait()
 	g.awaitMessage("the drain limit has passed; running calls are ended")
 	g.awaitMessage("stopped")
+}
+
+// TestDrainNotice has a gateway take calls, on old and new connections, between its notice
+// and the end of it.
+func TestDrainNotice(t *testing.T) {
+	_, g := pair(t, "--drain-notice=1s")
+	begin := time.Now()
+	g.signalStop()
+	g.awaitMessage("leaving")
+	eventually(t, "readiness to end", func() bool { code, _ := g.page("/readyz"); return code == http.StatusServiceUnavailable })
+	conn, err := grpc.NewClient(g.addr, grpc.WithTransportCredentials(insecure.NewCredentials()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	for name, c := range map[string]clients{"the old connection": g.clients, "a new connection": clientsOf(conn)} {
+		if out := c.get(within(t)); out.err != nil {
+			t.Errorf("%s: %v", name, out.err)
+		}
+	}
+	g.wait()
+	if took := time.Since(begin); took < time.Second {
+		t.Errorf("it gave notice for %s", took)
+	}
+	if out := g.getPersona(within(t), personaID); statusOf(out.err) != codes.Unavailable {
+		t.Errorf("after its end: %v", out.err)
+	}
+}
+
+// TestOutage has Mavera fail, and probes be told under its name alone.
+func TestOutage(t *testing.T) {
+	m, g := pair(t, "--retry-attempts=1", "--breaker-failures=1", "--breaker-cooldown=5m")
+	probe := func(service string) string {
+		output, _ := shell(t, "grpc-health-probe -addr="+g.addr+" -service="+service) // the words say it
+		return strings.TrimSpace(output)
+	}
+	m.fault(getRoute, on(getRoute, 1, answer(503)))
+	g.getPersona(within(t), personaID)
+	for service, want := range map[string]string{
+		"":                          "status: SERVING",
+		"mavera.v1.PersonasService": "status: SERVING",
+		"mavera.upstream":           `service unhealthy (responded with "NOT_SERVING")`,
+		"mavera.upstream.personas":  `service unhealthy (responded with "NOT_SERVING")`,
+		"mavera.upstream.responses": "status: SERVING",
+	} {
+		if got := probe(service); got != want {
+			t.Errorf("%q is %q, want %q", service, got, want)
+		}
+	}
+	if code, _ := g.page("/readyz"); code != http.StatusOK {
+		t.Errorf("/readyz is %d in an outage of Mavera", code)
+	}
 }

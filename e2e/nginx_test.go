@@ -15,8 +15,7 @@ import (
 	"google.golang.org/grpc/codes"
 )
 
-// nginxConfig asks for certificates and forwards them to the gateway. %upstream is how
-// the gateway is reached.
+// nginxConfig is one process with its files in %dir. %sites is what it serves.
 const nginxConfig = `
 daemon off;
 master_process off;
@@ -30,35 +29,40 @@ http {
 	fastcgi_temp_path %dir/fastcgi;
 	uwsgi_temp_path %dir/uwsgi;
 	scgi_temp_path %dir/scgi;
-	server {
-		listen unix:%dir/edge.sock ssl http2;
-		ssl_certificate %dir/front.pem;
-		ssl_certificate_key %dir/front.key;
-		ssl_client_certificate %dir/ca.pem;
-		ssl_verify_client optional;
-		location / {
-			grpc_set_header x-forwarded-client-cert 'Cert="$ssl_client_escaped_cert"';
-			%upstream
-		}
+	%sites
+}
+`
+
+// identifyingSite asks for certificates and forwards them to the gateway. %upstream is how
+// the gateway is reached.
+const identifyingSite = `
+server {
+	listen unix:%dir/edge.sock ssl http2;
+	ssl_certificate %dir/front.pem;
+	ssl_certificate_key %dir/front.key;
+	ssl_client_certificate %dir/ca.pem;
+	ssl_verify_client optional;
+	location / {
+		grpc_set_header x-forwarded-client-cert 'Cert="$ssl_client_escaped_cert"';
+		%upstream
 	}
 }
 `
 
-// startNginx starts nginx in front of a gateway and returns the address to dial.
-func startNginx(t *testing.T, o *office, upstream string) string {
+// startNginx starts nginx with sites that listen at edge.sock in a directory, %dir, and
+// returns the address to dial.
+func startNginx(t *testing.T, dir, sites string) string {
 	t.Helper()
 	program, err := exec.LookPath("nginx")
 	if err != nil {
 		program = "/usr/sbin/nginx" // is not in everybody's PATH
 	}
-	o.Issue("", "localhost").Write(o.dir, "front")
-	text := strings.NewReplacer("%upstream", upstream, "%dir", o.dir).Replace(nginxConfig)
-	text = strings.ReplaceAll(text, "%dir", o.dir) // in the upstream
-	config := filepath.Join(o.dir, "nginx.conf")
+	text := strings.ReplaceAll(strings.ReplaceAll(nginxConfig, "%sites", sites), "%dir", dir)
+	config := filepath.Join(dir, "nginx.conf")
 	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(program, "-c", config, "-p", o.dir, "-e", "stderr")
+	cmd := exec.Command(program, "-c", config, "-p", dir, "-e", "stderr")
 	var stderr strings.Builder
 	cmd.Stderr = &stderr
 	if err := cmd.Start(); err != nil {
@@ -73,7 +77,7 @@ func startNginx(t *testing.T, o *office, upstream string) string {
 			t.Logf("nginx wrote:\n%s", stderr.String())
 		}
 	})
-	socket := filepath.Join(o.dir, "edge.sock")
+	socket := filepath.Join(dir, "edge.sock")
 	eventually(t, "nginx", func() bool {
 		conn, err := net.Dial("unix", socket) // the socket is there before it listens
 		if err != nil {
@@ -112,7 +116,8 @@ func TestBehindNginx(t *testing.T) {
 			o, m := newOffice(t), startMavera(t)
 			o.Issue(edge, "").Write(o.dir, "edge")
 			g := startGateway(t, m.base, append(row.args(o), "--allow-callers=mavera.v1.PersonasService="+cart)...)
-			address := startNginx(t, o, strings.ReplaceAll(row.upstream, "%addr", g.addr))
+			o.Issue("", "localhost").Write(o.dir, "front")
+			address := startNginx(t, o.dir, strings.ReplaceAll(identifyingSite, "%upstream", strings.ReplaceAll(row.upstream, "%addr", g.addr)))
 
 			if out := o.dial(address, cart).get(with(within(t), "x-request-id", "r-cart", "x-caller-id", "someone")); out.err != nil {
 				t.Errorf("through nginx: %v", out.err)

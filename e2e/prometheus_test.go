@@ -122,6 +122,7 @@ func TestPrometheus(t *testing.T) {
 	get() // pays for one, spends three: four attempts are the most
 	get() // pays for one, spends it, and finds no more
 	get() // the seventh failure in a row: the breaker opens
+	get() // is refused
 	m.heal()
 	m.fault("GET /projects/{id}", object{"status": 200, "body": `{"id": "p", "name": "P", "surprise": 1}`})
 	if _, err := g.projects.GetProject(within(t), &maverav1.GetProjectRequest{Id: "p"}); err != nil {
@@ -146,8 +147,10 @@ func TestPrometheus(t *testing.T) {
 		`sum by (family) (mavera_gateway_credits_used_total) # family`:                                          "responses 1",
 		`mavera_gateway_unmodelled_fields_total # field`:                                                        "surprise 1",
 		`sum by (class) (mavera_gateway_wait_seconds_count) # class`:                                            "interactive 15",
+		`mavera_gateway_refusals_total # reason`:                                                                "CIRCUIT_OPEN 1",
+		`mavera_gateway_panics_total # none`:                                                                    "0",
 		`mavera_gateway_slots # family`:                                                                         "focus_groups 5, mave 10, video_analyses 3",
-		`sum by (rpc_response_status_code) (rpc_server_call_duration_seconds_count) # rpc_response_status_code`: "OK 6, UNAVAILABLE 3",
+		`sum by (rpc_response_status_code) (rpc_server_call_duration_seconds_count) # rpc_response_status_code`: "OK 6, UNAVAILABLE 4",
 		`mavera_gateway_window_used # none`:                                                                     "15",
 		`go_gc_gomemlimit_bytes # none`:                                                                         strconv.Itoa(200 << 20),
 		// The one alert on a first occurrence; the others want time.

@@ -4,7 +4,6 @@ package e2e
 
 import (
 	"os"
-	"strings"
 	"testing"
 	"time"
 
@@ -57,9 +56,14 @@ func TestServiceConfig(t *testing.T) {
 	if pushback := one(o.trailer, "grpc-retry-pushback-ms"); statusOf(o.err) != codes.ResourceExhausted || pushback != "-1" {
 		t.Errorf("got %v, pushback %s", o.err, pushback)
 	}
+	isRefusal := func(l logLine) bool {
+		return l.text("request_id") == "spent" && l.text("code") == codes.ResourceExhausted.String()
+	}
+	g.await("the refusal", isRefusal)
 	refused := 0
-	for line := range strings.Lines(g.log()) {
-		if strings.Contains(line, `"request_id":"spent"`) && strings.Contains(line, `"code":"ResourceExhausted"`) {
+	lines, _ := g.records()
+	for _, line := range lines {
+		if isRefusal(line) {
 			refused++
 		}
 	}

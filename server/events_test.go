@@ -486,4 +486,7 @@ func TestStreamPanic(t *testing.T) {
 	if used := h.server.Snapshot().Slots["mave"].Taken; used != 0 {
 		t.Errorf("%d slots are held", used)
 	}
+	if n := h.tally.count("panic"); n != 1 {
+		t.Errorf("counted %d panics, want one", n)
+	}
 }

@@ -227,12 +227,24 @@ func (c *tally) decide(what ...string) {
 	c.decisions[strings.Join(what, " ")]++
 }
 
+// count is how often something was decided.
+func (c *tally) count(what string) int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.decisions[what]
+}
+
 func (c *tally) AddRetry(_ context.Context, family, reason string) { c.decide(family, reason) }
 
 func (c *tally) AddBudgetRefusal(_ context.Context, family string)         { c.decide(family, "budget") }
 func (c *tally) AddTransition(_ context.Context, family, _, to string)     { c.decide(family, to) }
 func (c *tally) AddIgnoredReport(_ context.Context, reason string)         { c.decide("report", reason) }
 func (c *tally) RecordWait(context.Context, string, string, time.Duration) {}
+
+func (c *tally) AddRefusal(_ context.Context, family, reason string) {
+	c.decide(family, "refused", reason)
+}
+func (c *tally) AddPanic(context.Context) { c.decide("panic") }
 
 func (c *tally) AddLookUp(_ context.Context, family, result string) {
 	c.decide(family, "look-up", result)

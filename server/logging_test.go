@@ -138,6 +138,9 @@ func TestPanic(t *testing.T) {
 	if _, _, err := h.getPersona(t.Context(), "p-1"); status.Code(err) != codes.Internal {
 		t.Errorf("the next call: %v", err)
 	}
+	if n := h.tally.count("panic"); n != 2 {
+		t.Errorf("counted %d panics, want 2", n)
+	}
 }
 
 func TestLevelOf(t *testing.T) {

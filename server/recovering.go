@@ -18,17 +18,18 @@ type recoverer struct {
 	streamCall grpc.StreamServerInterceptor
 }
 
-func recovering(logger *slog.Logger) recoverer {
-	handle := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error { return panicked(ctx, logger, p) })
+func recovering(options Options) recoverer {
+	handle := recovery.WithRecoveryHandlerContext(func(ctx context.Context, p any) error { return panicked(ctx, options, p) })
 	return recoverer{
 		call:       recovery.UnaryServerInterceptor(handle),
 		streamCall: recovery.StreamServerInterceptor(handle),
 	}
 }
 
-// panicked logs a panic and returns the failure of the call.
-func panicked(ctx context.Context, logger *slog.Logger, p any) error {
-	logger.LogAttrs(ctx, slog.LevelError, "panic", append(callOf(ctx).attrs(),
+// panicked logs and counts a panic and returns the failure of the call.
+func panicked(ctx context.Context, options Options, p any) error {
+	options.Observer.AddPanic(ctx)
+	options.Logger.LogAttrs(ctx, slog.LevelError, "panic", append(callOf(ctx).attrs(),
 		slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))...)
 	return mavera.NewFailure(mavera.Panicked, fmt.Errorf("panic: %v", p))
 }

@@ -32,6 +32,7 @@ type resilient struct {
 	families *resilience.Registry[familyKey, *familyState]
 	jobs     jobSlots
 	watches  *watches
+	outages  *outages
 	lookUps  lookUps
 
 	generative map[*transcode.Plan]*generative // of the RPCs that generate
@@ -109,7 +110,7 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: c.resent,
 		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
 		Random: rand.Float64,
-		Watch:  &watcher{options: r.options, call: c, exchange: op.exchange},
+		Watch:  &watcher{options: r.options, call: c, exchange: op.exchange, outages: r.outages, breaker: family.Value.breaker},
 	}
 	if c.plan.Capped {
 		call.Slots = family.Value.slots

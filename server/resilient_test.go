@@ -289,6 +289,10 @@ func TestRefusals(t *testing.T) {
 				if passed := time.Since(begin); passed != row.after || upstream.count() != row.calls {
 					t.Errorf("after %s and %d requests, want %s and %d", passed, upstream.count(), row.after, row.calls)
 				}
+				reason := strings.Fields(row.want)[1]
+				if n := h.tally.count("personas refused "+reason) + h.tally.count("mave refused "+reason); n != 1 {
+					t.Errorf("counted %d refusals, want one", n)
+				}
 				cancel()
 				before.Wait()
 			})

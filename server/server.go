@@ -40,6 +40,8 @@ type Observer interface {
 	// AddIgnoredReport counts calls whose x-forwarded-client-cert is not used; reason is
 	// untrusted_peer, malformed or unnamed.
 	AddIgnoredReport(ctx context.Context, reason string)
+	// AddPanic counts a panic that was recovered.
+	AddPanic(ctx context.Context)
 	Decisions
 	Meter
 }
@@ -54,6 +56,9 @@ type Decisions interface {
 	AddLookUp(ctx context.Context, family, result string)
 	// AddPoll counts polls of jobs that are watched; result is one of [jobs.Result].
 	AddPoll(ctx context.Context, family, result string)
+	// AddRefusal counts a call that was refused here, or ended because the server stops;
+	// reason is that of its status, of a bounded set.
+	AddRefusal(ctx context.Context, family, reason string)
 }
 
 // A Meter measures how long things took, and tokens.
@@ -151,6 +156,7 @@ type Server struct {
 	handler   *handler
 	following *following
 	watches   *watches
+	outages   *outages
 	grpc      *grpc.Server
 	health    *health.Server
 	calls     *running
@@ -198,6 +204,8 @@ func New(options Options) (*Server, error) {
 		return nil, err
 	}
 	s.resilient.watches = s.watches
+	s.outages = newOutages(s.health, plans)
+	s.resilient.outages = s.outages
 	chain := s.chain()
 	s.grpc = grpc.NewServer(append(s.grpcOptions(), intercept(chain)...)...)
 	s.handler = &handler{options: options, generative: generates, chain: chain}
@@ -277,12 +285,22 @@ const noticeTime = 500 * time.Millisecond
 // afterCut is how long calls that were cut have to send their statuses.
 const afterCut = 2 * time.Second
 
-// Stop ends the server: health goes NOT_SERVING, new calls are refused, jobs are not
-// watched any more, health watchers end half a second later, running calls may finish within the limit. Then they are
-// ended with a status of their own; what does not even take that is dropped.
-func (s *Server) Stop(limit time.Duration) {
+// Leave says that the server is about to stop, and changes nothing else: all health goes
+// NOT_SERVING for good and [Server.Ready] turns false, but calls are taken as before. Who
+// balances calls by either sends them elsewhere from then on, so that none are on their way
+// here when [Server.Stop] refuses them.
+func (s *Server) Leave() {
 	s.ready.Store(false)
 	s.health.Shutdown()
+	s.outages.stop()
+}
+
+// Stop ends the server, after [Server.Leave] where that was not called: new calls are
+// refused, jobs are not watched any more, health watchers end half a second later, running
+// calls may finish within the limit. Then they are ended with a status of their own; what
+// does not even take that is dropped.
+func (s *Server) Stop(limit time.Duration) {
+	s.Leave()
 	s.watches.hub.Close()
 	cut := time.AfterFunc(limit, func() {
 		s.options.Logger.Warn("the drain limit has passed; running calls are ended", slog.String("drain_timeout", limit.String()))

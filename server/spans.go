@@ -80,6 +80,9 @@ func (s spans) end(ctx context.Context, c *call, method string, err error) {
 	method = method[1:]
 	code := status.Code(err)
 	s.options.Observer.RecordCall(ctx, method, code, time.Since(c.start))
+	if reason := refusal(err); reason != "" && c.plan != nil {
+		s.options.Observer.AddRefusal(ctx, c.plan.Family, reason)
+	}
 	if !c.trail.Ends(code) {
 		return
 	}
@@ -88,6 +91,21 @@ func (s spans) end(ctx context.Context, c *call, method string, err error) {
 		rpc.Local = p.LocalAddr
 	}
 	c.trail.End(rpc) //nolint:contextcheck // spans are written after the call, and not as part of it
+}
+
+// refusal is the reason of a call that was refused here, for want of room or because of
+// who called or when; "" of any other.
+func refusal(err error) string {
+	failure := (*mavera.Failure)(nil)
+	if err == nil || !errors.As(err, &failure) {
+		return ""
+	}
+	if !slices.ContainsFunc([]mavera.Cause{
+		mavera.CircuitOpen, mavera.RateLimited, mavera.SlotsFull, mavera.QueueFull, mavera.ShuttingDown, mavera.NotAllowed,
+	}, failure.By) {
+		return ""
+	}
+	return failure.Reason
 }
 
 // A carrier reads a trace context from the metadata of an RPC.

@@ -135,7 +135,7 @@ func (w *watches) subject(ctx context.Context, c *call) jobs.Subject {
 			}
 			defer func() { // there is no interceptor around it
 				if p := recover(); p != nil {
-					err = panicked(ctx, w.server.options.Logger, p)
+					err = panicked(context.WithValue(ctx, callKey{}, poll), w.server.options, p)
 				}
 			}()
 			answer, err := w.server.exchangeAs(ctx, poll)

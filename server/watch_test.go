@@ -591,9 +591,19 @@ func (panics) AddAttempts(context.Context, string, string, int) { panic("no more
 func TestPanicOfAPoll(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		upstream := newNoted(t)
-		h := newHarness(t, upstream.ServeHTTP, func(o *Options) { o.Observer = panics{&tally{decisions: map[string]int{}}} })
-		if w := watchGroup(t.Context(), h, "fg_1"); w.end() != "Internal PANIC after , pushback [-1]" || !strings.Contains(h.log.text(), "no more numbers") {
-			t.Errorf("%s\n%s", w.end(), h.log.text())
+		counted := &tally{decisions: map[string]int{}}
+		h := newHarness(t, upstream.ServeHTTP, func(o *Options) { o.Observer = panics{counted} })
+		if w := watchGroup(t.Context(), h, "fg_1"); w.end() != "Internal PANIC after , pushback [-1]" || counted.count("panic") != 1 {
+			t.Errorf("%s, counted %d", w.end(), counted.count("panic"))
+		}
+		var line logLine
+		for _, l := range h.log.lines(t) {
+			if l["msg"] == "panic" {
+				line = l
+			}
+		}
+		if line["panic"] != "no more numbers" || line["rpc"] != "GetFocusGroup" {
+			t.Errorf("got %v", line)
 		}
 	})
 }

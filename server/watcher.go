@@ -19,6 +19,8 @@ type watcher struct {
 	options  Options
 	call     *call
 	exchange *tracing.Exchange
+	outages  *outages
+	breaker  resilience.BreakerStore
 	begun    time.Time // when the attempt began
 }
 
@@ -41,6 +43,9 @@ func (w *watcher) BudgetSpent() {
 func (w *watcher) Changed(change resilience.Transition) {
 	ctx := context.Background()
 	w.exchange.Event("mavera.breaker", fromAttr.String(change.From.String()), toAttr.String(change.To.String()))
+	if !w.call.ownKey {
+		w.outages.look(w.call.plan.Family, w.breaker)
+	}
 	w.options.Observer.AddTransition(ctx, w.call.plan.Family, change.From.String(), change.To.String())
 	w.options.Logger.LogAttrs(ctx, slog.LevelWarn, "the circuit breaker changed", slog.String("family", w.call.plan.Family),
 		slog.String("from", change.From.String()), slog.String("to", change.To.String()),

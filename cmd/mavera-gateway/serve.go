@@ -65,7 +65,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 			logger.Warn("telemetry was not sent completely", slog.Any("error", lost))
 		}
 	}()
-	instruments, err := telemetry.NewInstruments(observed.MeterProvider)
+	instruments, err := telemetry.NewInstruments(observed.MeterProvider) //nolint:contextcheck // it counts nothing for a call
 	if err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
@@ -140,7 +140,7 @@ func upstream(life context.Context, cfg *config.Config, logger *slog.Logger) (fu
 	}
 }
 
-// listen serves both ports until ctx ends, then drains. With the simulator it
+// listen serves both ports until ctx ends, then gives notice and drains. With the simulator it
 // writes a greeting, whose lines are for plaintext.
 func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, admin *server.Admin, logger *slog.Logger, banner io.Writer) error {
 	var network net.ListenConfig
@@ -171,6 +171,9 @@ func listen(ctx context.Context, cfg *config.Config, gateway *server.Server, adm
 		return errors.Join(err, admin.Close())
 	case <-ctx.Done():
 	}
+	logger.Info("leaving", slog.String("drain_notice", cfg.DrainNotice.String()))
+	gateway.Leave()
+	time.Sleep(cfg.DrainNotice)
 	logger.Info("stopping", slog.String("drain_timeout", cfg.DrainTimeout.String()))
 	gateway.Stop(cfg.DrainTimeout)
 	logger.Info("stopped")

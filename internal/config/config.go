@@ -65,6 +65,7 @@ type Config struct {
 	KeepaliveTime           time.Duration
 	MaxConnectionAge        time.Duration // 0: connections are not closed for their age
 	UploadIdleTimeout       time.Duration
+	DrainNotice             time.Duration
 	DrainTimeout            time.Duration
 
 	Share           float64

@@ -175,7 +175,7 @@ func TestParse(t *testing.T) {
 					RepeatUnknownOutcome: true, RetryBudgetRatio: 1, RetryBudgetStock: 0,
 					BreakerFailures: 1, BreakerCooldown: 100 * time.Millisecond, BreakerMaxCooldown: 24 * time.Hour,
 					BreakerSlowDeadline: time.Second, MaveSlowDeadline: time.Hour,
-					UploadIdleTimeout: time.Hour, DrainTimeout: 0, LogLevel: slog.LevelError, PropagateTraceUpstream: true,
+					UploadIdleTimeout: time.Hour, DrainNotice: 10 * time.Minute, DrainTimeout: 0, LogLevel: slog.LevelError, PropagateTraceUpstream: true,
 				}
 			},
 		},
@@ -258,6 +258,7 @@ upstream_idle_timeout: 1s
 keepalive_time: 10s
 max_connection_age: 1h30m
 upload_idle_timeout: 1h
+drain_notice: 10m
 drain_timeout: 0s
 rate_limit_start: 600
 rate_unconfirmed: 1

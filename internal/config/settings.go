@@ -110,8 +110,12 @@ func limitRows() []*Setting {
 			Help: "How long an upload may stand still, be it that the caller sends nothing or that the storage takes nothing. It has no other limit but the caller's deadline.",
 		}, func(c *Config) *time.Duration { return &c.UploadIdleTimeout }, durationBetween(time.Second, time.Hour)),
 		row(Setting{
+			Name: "drain_notice", Type: typeDuration, Unit: "0 to 10m", Default: "0s",
+			Help: "How long calls are taken as before after SIGTERM, while health and /readyz already say that the gateway leaves. Set it above the time in which balancers that ask for either notice.",
+		}, func(c *Config) *time.Duration { return &c.DrainNotice }, durationBetween(0, 10*time.Minute)),
+		row(Setting{
 			Name: "drain_timeout", Type: typeDuration, Unit: "0 to 1h", Default: "200s",
-			Help: "How long running calls may take after SIGTERM. The default is above the longest attempt, 180 s.",
+			Help: "How long running calls may take after SIGTERM and the notice. The default is above the longest attempt, 180 s.",
 		}, func(c *Config) *time.Duration { return &c.DrainTimeout }, durationBetween(0, time.Hour)),
 	}
 }

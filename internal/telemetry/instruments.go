@@ -26,6 +26,8 @@ type Instruments struct {
 	callers          *labels
 	watchPolls       metric.Int64Counter
 	ignoredReports   metric.Int64Counter
+	refusals         metric.Int64Counter
+	panics           metric.Int64Counter
 
 	pairs sets[pair]
 }
@@ -44,7 +46,7 @@ func (p pair) attributes() []attribute.KeyValue {
 // NewInstruments makes the instruments of a provider.
 func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 	meter := provider.Meter(ScopeName)
-	var errs [10]error
+	var errs [12]error
 	var i Instruments
 	i.unmodelledFields, errs[0] = meter.Int64Counter(unmodelledFields, metric.WithUnit("{field}"),
 		metric.WithDescription("Fields of Mavera's answers that the protos do not model and that went to additional_fields."))
@@ -68,10 +70,15 @@ func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 		metric.WithDescription("Polls of jobs that are watched, the first question for each included, by what they brought."))
 	i.ignoredReports, errs[9] = meter.Int64Counter(ignoredReports, metric.WithUnit("{call}"),
 		metric.WithDescription("Calls whose x-forwarded-client-cert was not used, by the reason."))
+	i.refusals, errs[10] = meter.Int64Counter(refusals, metric.WithUnit("{call}"),
+		metric.WithDescription("Calls that the gateway refused by itself, by the reason; SHUTTING_DOWN includes those that a stop ended."))
+	i.panics, errs[11] = meter.Int64Counter(panics, metric.WithUnit("{panic}"),
+		metric.WithDescription("Panics that ended a call, or a poll of a watched job, and not the process."))
 	calls, err := newCallInstruments(meter)
 	if err := errors.Join(append(errs[:], err)...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
+	i.panics.Add(context.Background(), 0) // or an alert would miss the first one
 	i.calls, i.callers = calls, newLabels(maxCallers)
 	return &i, nil
 }
@@ -131,3 +138,11 @@ func (i *Instruments) AddPoll(ctx context.Context, family, result string) {
 func (i *Instruments) AddIgnoredReport(ctx context.Context, reason string) {
 	i.ignoredReports.Add(ctx, 1, metric.WithAttributes(ReasonKey.String(reason)))
 }
+
+// AddRefusal counts a call that the gateway refused by itself, or ended because it stops.
+func (i *Instruments) AddRefusal(ctx context.Context, family, reason string) {
+	i.refusals.Add(ctx, 1, i.pairs.of(pair{family, ReasonKey, reason}, pair.attributes).add...)
+}
+
+// AddPanic counts a panic that was recovered. The log says where it was.
+func (i *Instruments) AddPanic(ctx context.Context) { i.panics.Add(ctx, 1) }

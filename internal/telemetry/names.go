@@ -36,6 +36,10 @@ const (
 	windowForeignRequests = "mavera.gateway.window_foreign_requests" // Counter of requests.
 	windowIgnoredHeaders  = "mavera.gateway.window_ignored_headers"  // Counter of answers.
 
+	// What calls end with.
+	refusals = "mavera.gateway.refusals" // Counter of calls; family, reason.
+	panics   = "mavera.gateway.panics"   // Counter, there from the start.
+
 	// Callers.
 	ignoredReports = "mavera.gateway.ignored_caller_reports" // Counter of calls; reason.
 
@@ -77,7 +81,7 @@ const (
 	OutcomeKey = attribute.Key("outcome")
 	// ReasonKey is why an attempt was repeated, one of the values of OutcomeKey, or why
 	// a span was dropped. With ignored reports of callers it is untrusted_peer, malformed
-	// or unnamed.
+	// or unnamed, with refusals the reason of the status, such as CIRCUIT_OPEN.
 	ReasonKey = attribute.Key("reason")
 	// ResultKey is what a look-up of a billed create came to (found, none, several or
 	// failed), or what a poll of a watched job brought (changed, unchanged or failed).

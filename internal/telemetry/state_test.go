@@ -26,6 +26,8 @@ func TestInstruments(t *testing.T) {
 	instruments.AddLookUp(ctx, "personas", "none")
 	instruments.AddLookUp(ctx, "personas", "none")
 	instruments.AddPoll(ctx, "meetings", "changed")
+	instruments.AddRefusal(ctx, "mave", "CIRCUIT_OPEN")
+	instruments.AddPanic(ctx)
 
 	state := resilience.Snapshot{
 		Window: resilience.WindowUsage{Limit: 120, Places: 60, Own: 7, Foreign: 3, ForeignTotal: 11, Ignored: 2},
@@ -44,9 +46,11 @@ func TestInstruments(t *testing.T) {
 		`mavera_gateway_breaker_transitions_total{family="mave",from="half-open",to="closed"} 1`,
 		`mavera_gateway_create_lookups_total{family="personas",result="found"} 1`,
 		`mavera_gateway_create_lookups_total{family="personas",result="none"} 2`,
+		`mavera_gateway_panics_total 1`,
 		`mavera_gateway_queue_length{class="batch"} 5`,
 		`mavera_gateway_queue_length{class="interactive"} 4`,
 		`mavera_gateway_queue_length{class="poll"} 0`,
+		`mavera_gateway_refusals_total{family="mave",reason="CIRCUIT_OPEN"} 1`,
 		`mavera_gateway_retries_total{family="personas",reason="http_503"} 1`,
 		`mavera_gateway_retry_budget 9`,
 		`mavera_gateway_retry_budget_refusals_total{family="mave"} 1`,

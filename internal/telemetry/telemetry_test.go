@@ -90,6 +90,7 @@ func TestMetricsPage(t *testing.T) {
 
 	want := []string{
 		`mavera_gateway_credits_used_total{caller="tester",family="mave"} 12.5`,
+		`mavera_gateway_panics_total 0`,
 		`mavera_gateway_unmodelled_fields_total{field="data.tags",kind="field",rpc="mavera.v1.PersonasService/GetPersona"} 2`,
 	}
 	if got := scrape(t, telemetry, "mavera_"); !slices.Equal(got, want) {
@@ -293,7 +294,7 @@ func TestExportOverGRPC(t *testing.T) {
 		}
 	}
 	want := map[string]string{
-		"mavera.gateway.credits_used tester mave": "3 0 {credit}",
+		"mavera.gateway.credits_used tester mave": "3 0 {credit}", "mavera.gateway.panics": "0 0 {panic}",
 		"mavera.gateway.dropped_spans queue_full": "0 0 {span}", "mavera.gateway.dropped_spans export_failed": "0 0 {span}",
 	}
 	if !maps.Equal(got, want) {

@@ -42,10 +42,10 @@ new calls, and the requests it still sends appear to the others as foreign use. 
 
 {{/* The gateway's configuration file. */}}
 {{- define "mavera-gateway.config" -}}
-{{- range $setting, $value := dict "grpc_addr" "service.grpcPort" "admin_addr" "service.adminPort" "share" "share" "drain_timeout" "drainSeconds" "simulator" "simulator" "api_key" "apiKey" "api_key_file" "apiKey" "tls_cert_file" "tls" "tls_key_file" "tls" "tls_client_ca_file" "tls" "tls_client_auth" "tls" -}}
+{{- range $setting, $value := dict "grpc_addr" "service.grpcPort" "admin_addr" "service.adminPort" "share" "share" "drain_notice" "noticeSeconds" "drain_timeout" "drainSeconds" "simulator" "simulator" "api_key" "apiKey" "api_key_file" "apiKey" "tls_cert_file" "tls" "tls_key_file" "tls" "tls_client_ca_file" "tls" "tls_client_auth" "tls" -}}
 {{- if hasKey $.Values.config $setting -}}{{- fail (printf "config.%s: the chart sets it, from %s" $setting $value) -}}{{- end -}}
 {{- end -}}
-{{- $set := dict "admin_addr" ":9090" "grpc_addr" ":50051" "drain_timeout" (printf "%ds" (int .Values.drainSeconds)) "share" (include "mavera-gateway.share" . | float64) -}}
+{{- $set := dict "admin_addr" ":9090" "grpc_addr" ":50051" "drain_notice" (printf "%ds" (int .Values.noticeSeconds)) "drain_timeout" (printf "%ds" (int .Values.drainSeconds)) "share" (include "mavera-gateway.share" . | float64) -}}
 {{- if .Values.simulator -}}{{- $_ := set $set "simulator" true -}}
 {{- else -}}{{- $_ := set $set "api_key_file" (printf "/run/secrets/mavera/%s" .Values.apiKey.secretKey) -}}
 {{- end -}}
