@@ -67,6 +67,8 @@ test: check-race check-node check-generate unit e2e ## Runs every test, installi
 .PHONY: unit
 unit: check-race ## Runs the tests beside the code, seeds of the fuzz targets included
 	$(GOTEST) -timeout 5m $(GOTESTFLAGS) ./...
+	@# The race detector allocates too, so allocations are counted without it.
+	$(if $(RACE),go test -run '^TestAllocations' ./internal/transcode ./resilience ./server)
 	cd tools && go test ./...
 
 .PHONY: e2e
