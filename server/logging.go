@@ -55,12 +55,18 @@ func (l logging) line(ctx context.Context, c *call, err error) {
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()))
 	}
-	if failure := (*mavera.Failure)(nil); errors.As(err, &failure) {
-		attrs = append(attrs, slog.String("reason", failure.Reason), slog.String("error", failure.Error()))
-	} else if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
+	if err != nil {
+		attrs = append(attrs, failed(err)...)
 	}
 	l.logger.LogAttrs(ctx, level, "call", attrs...)
+}
+
+// failed is what a log line says of a failure.
+func failed(err error) []slog.Attr {
+	if failure := (*mavera.Failure)(nil); errors.As(err, &failure) {
+		return []slog.Attr{slog.String("reason", failure.Reason), slog.String("error", failure.Error())}
+	}
+	return []slog.Attr{slog.String("error", err.Error())}
 }
 
 // levelOf says how unusual a status is: what callers do wrong or give up is a

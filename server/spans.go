@@ -143,15 +143,9 @@ func (r *resilient) operation(c *call) *operation {
 
 // end ends the notes.
 func (o *operation) end(ctx context.Context, err error) {
-	failure := (*mavera.Failure)(nil)
 	reason := ""
-	if errors.As(err, &failure) {
-		reason = failureReason(failure)
-		if failure.Domain == mavera.GatewayDomain {
-			o.exchange.Event("mavera.refused", reasonAttr.String(failure.Reason), delayAttr.Float64(failure.Delay.Seconds()))
-		}
-	} else if err != nil {
-		reason = "other"
+	if err != nil {
+		reason = o.failed(err)
 	}
 	o.exchange.End(reason) //nolint:contextcheck // spans are written after the call, and not as part of it
 	if o.generative != nil {
@@ -161,6 +155,18 @@ func (o *operation) end(ctx context.Context, err error) {
 			o.observer.RecordTokens(ctx, name, o.call.model, got.input, got.output)
 		}
 	}
+}
+
+// failed notes a failure and says why the call failed.
+func (o *operation) failed(err error) (reason string) {
+	failure := (*mavera.Failure)(nil)
+	if !errors.As(err, &failure) {
+		return "other"
+	}
+	if failure.Domain == mavera.GatewayDomain {
+		o.exchange.Event("mavera.refused", reasonAttr.String(failure.Reason), delayAttr.Float64(failure.Delay.Seconds()))
+	}
+	return failureReason(failure)
 }
 
 // failureReason is why a call failed, of a bounded set: Mavera can invent codes.

@@ -77,10 +77,11 @@ func failureOf(outcome string) string {
 // outcomeOf names what came of an attempt, for metrics. Its values are bounded, unlike
 // the reasons of failures, which are Mavera's codes and an open set.
 func outcomeOf(err error) string {
+	if err == nil {
+		return "ok"
+	}
 	failure := (*mavera.Failure)(nil)
 	switch {
-	case err == nil:
-		return "ok"
 	case !errors.As(err, &failure):
 		return "other"
 	case failure.HTTPStatus != 0 && failure.HTTPStatus/100 != 2:
