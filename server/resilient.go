@@ -170,7 +170,10 @@ func (r *resilient) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServ
 // of an Envoy on the way, which counts attempts from 1.
 func resent(ctx context.Context) bool {
 	count := func(name string) int {
-		text, _ := sent(ctx, name)
+		text, ok := sent(ctx, name)
+		if !ok {
+			return 0 // strconv would make an error of it
+		}
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			return 0
