@@ -109,7 +109,7 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: c.resent,
 		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
 		Random: rand.Float64,
-		Watch:  &watcher{options: r.options, call: c, exchange: op.exchange},
+		Watch:  &watcher{options: &r.options, call: c, exchange: op.exchange},
 	}
 	if c.plan.Capped {
 		call.Slots = family.Value.slots

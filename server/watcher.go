@@ -16,7 +16,7 @@ import (
 // watcher counts what the loop decides for a call, notes it for the trace, and logs
 // what is unusual.
 type watcher struct {
-	options  Options
+	options  *Options // by itself it is 500 bytes
 	call     *call
 	exchange *tracing.Exchange
 	begun    time.Time // when the attempt began
