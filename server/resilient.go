@@ -33,6 +33,7 @@ type resilient struct {
 	jobs     jobSlots
 	watches  *watches
 	lookUps  lookUps
+	upstream upstream
 
 	generative map[*transcode.Plan]*generative // of the RPCs that generate
 }
@@ -59,6 +60,7 @@ func newResilient(options Options, policies Policies, generative map[*transcode.
 	r := &resilient{
 		options:    options,
 		policies:   policies,
+		upstream:   upstreamOf(options.Client.BaseURL()),
 		generative: generative,
 		families: resilience.NewRegistry(maxKeys*maxFamilies, func(key familyKey) *familyState {
 			policy := policies.Of(key.family)
@@ -109,7 +111,7 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: c.resent,
 		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
 		Random: rand.Float64,
-		Watch:  &watcher{options: &r.options, call: c, exchange: op.exchange},
+		Watch:  &watcher{resilient: r, call: c, exchange: op.exchange},
 	}
 	if c.plan.Capped {
 		call.Slots = family.Value.slots

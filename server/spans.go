@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -229,14 +230,23 @@ func (g generated) attributes() []attribute.KeyValue {
 // Request describes the span of an attempt.
 func (o *operation) Request() (name string, attributes []attribute.KeyValue) {
 	plan := o.call.plan
-	return plan.HTTPMethod + " " + plan.Route, append(targetOf(o.client, plan).Attributes(),
+	return plan.HTTPMethod + " " + plan.Route, append(upstreamOf(o.client.BaseURL()).target(plan).Attributes(),
 		semconv.URLFull(tracing.URL(o.client.BaseURL(), o.call.request.Target)))
 }
 
-// targetOf is what attempts of an RPC are sent to.
-func targetOf(client *mavera.Client, plan *transcode.Plan) tracing.Target {
-	base := client.BaseURL()
-	return tracing.Target{Method: plan.HTTPMethod, Template: plan.Route, Server: base.Hostname(), Port: portOf(base.Scheme, base.Port())}
+// An upstream is the address that all attempts go to, taken apart once.
+type upstream struct {
+	server string
+	port   int
+}
+
+func upstreamOf(base *url.URL) upstream {
+	return upstream{server: base.Hostname(), port: portOf(base.Scheme, base.Port())}
+}
+
+// target is what attempts of an RPC are sent to.
+func (u upstream) target(plan *transcode.Plan) tracing.Target {
+	return tracing.Target{Method: plan.HTTPMethod, Template: plan.Route, Server: u.server, Port: u.port}
 }
 
 // portOf is the port of an address, that of its scheme where it names none.

@@ -16,7 +16,8 @@ import (
 // watcher counts what the loop decides for a call, notes it for the trace, and logs
 // what is unusual.
 type watcher struct {
-	options  *Options // by itself it is 500 bytes
+	*resilient
+
 	call     *call
 	exchange *tracing.Exchange
 	begun    time.Time // when the attempt began
@@ -60,7 +61,7 @@ func (w *watcher) Attempting(ctx context.Context) context.Context {
 func (w *watcher) Attempted(ctx context.Context, _ resilience.Outcome) {
 	attempt := tracing.Attempt{Sends: w.call.report.Sends, Status: w.call.report.Status, Failure: failureOf(w.call.outcome)}
 	w.exchange.Attempted(attempt)
-	w.options.Observer.RecordAttempt(ctx, targetOf(w.options.Client, w.call.plan), attempt.Status, attempt.ErrorType(), time.Since(w.begun))
+	w.options.Observer.RecordAttempt(ctx, w.upstream.target(w.call.plan), attempt.Status, attempt.ErrorType(), time.Since(w.begun))
 }
 
 // failureOf is what an outcome is in a trace: nothing, where all went well or the
