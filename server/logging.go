@@ -49,7 +49,8 @@ func (l logging) line(ctx context.Context, c *call, err error) {
 	if !l.logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := append(c.attrs(),
+	var room [18]slog.Attr // on the stack: the line's handler keeps none of it
+	attrs := append(c.attrs(room[:0]),
 		slog.String("code", code.String()),
 		slog.Float64("duration_ms", float64(time.Since(c.start).Microseconds())/1000))
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {

@@ -28,7 +28,7 @@ func recovering(logger *slog.Logger) recoverer {
 
 // panicked logs a panic and returns the failure of the call.
 func panicked(ctx context.Context, logger *slog.Logger, p any) error {
-	logger.LogAttrs(ctx, slog.LevelError, "panic", append(callOf(ctx).attrs(),
+	logger.LogAttrs(ctx, slog.LevelError, "panic", append(callOf(ctx).attrs(nil),
 		slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))...)
 	return mavera.NewFailure(mavera.Panicked, fmt.Errorf("panic: %v", p))
 }
