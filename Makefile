@@ -16,6 +16,8 @@ GOTESTFLAGS ?=
 # Benchmarks to run and how long each: make bench BENCH=Decode BENCHTIME=3s.
 BENCH ?= .
 BENCHTIME ?= 1s
+# Flags of make bench-gateway, as in BENCHFLAGS='-quick -rows gateway'.
+BENCHFLAGS ?=
 # How long each fuzz target runs.
 export FUZZTIME ?= 10s
 # The commit whose protos must stay compatible; tools/breaking chooses by default.
@@ -65,6 +67,8 @@ test: check-race check-node check-generate unit e2e ## Runs every test, installi
 .PHONY: unit
 unit: check-race ## Runs the tests beside the code, seeds of the fuzz targets included
 	$(GOTEST) -timeout 5m $(GOTESTFLAGS) ./...
+	@# The race detector allocates too, so allocations are counted without it.
+	$(if $(RACE),go test -run '^TestAllocations' ./internal/transcode ./resilience ./server)
 	cd tools && go test ./...
 
 .PHONY: e2e
@@ -80,7 +84,12 @@ golden: ## Rewrites the golden files; read the diff before you commit it
 .PHONY: bench
 bench: build ## Runs the benchmarks (BENCH=<regexp> BENCHTIME=1s), then whole calls against a floor
 	$(if $(BENCH_PACKAGES),go test -tags e2e -run '^$$' -bench '$(BENCH)' -benchtime $(BENCHTIME) -benchmem $(BENCH_PACKAGES),@echo 'there are no benchmarks')
-	go run ./bench/wholecall
+	go run ./bench/gateway -parts closed -rows protojson,gateway -rounds 15
+
+.PHONY: bench-gateway
+bench-gateway: build ## Prints what the gateway adds to a call beside floors, proxies and Portkey; writes bin/bench-gateway.json and .svg
+	@for peer in haproxy nginx portkey; do tools/install $$peer || true; done
+	go run ./bench/gateway -json bin/bench-gateway.json -svg bin/bench-gateway.svg $(BENCHFLAGS)
 
 .PHONY: bench-resilience
 bench-resilience: ## Prints the figures of pacing, retries and breakers; fails if a target is missed

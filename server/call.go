@@ -158,9 +158,8 @@ func (c *call) facts() mavera.Facts {
 	return facts
 }
 
-// attrs are what a log line says of the call.
-func (c *call) attrs() []slog.Attr {
-	attrs := make([]slog.Attr, 0, 16)
+// attrs appends what a log line says of the call.
+func (c *call) attrs(attrs []slog.Attr) []slog.Attr {
 	attrs = append(attrs, slog.String("request_id", c.requestID), slog.String("rpc", c.rpc))
 	if c.plan != nil {
 		attrs = append(attrs, slog.String("family", c.plan.Family))

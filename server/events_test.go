@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 )
 
 // What a scripted stream does besides sending text and pausing.
@@ -477,9 +478,16 @@ func TestStopStreams(t *testing.T) {
 	})
 }
 
+// panicking is a transport with a mistake.
+type panicking struct{}
+
+func (panicking) RoundTrip(*http.Request) (*http.Response, error) { panic("a mistake") }
+
 // TestStreamPanic: a panic ends its stream with a status, and frees its slot.
 func TestStreamPanic(t *testing.T) {
-	h := newHarness(t, streams(content, done), func(o *Options) { o.Client = nil })
+	h := newHarness(t, streams(content, done), func(o *Options) {
+		o.Client = mavera.NewClient(mavera.Options{BaseURL: o.Client.BaseURL(), Transport: panicking{}})
+	})
 	if got, want := verdict(h.streamMave(t.Context()).err), "Internal PANIC gateway.mavera.io"; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

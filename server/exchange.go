@@ -34,6 +34,9 @@ func (e *exchange) attempt(ctx context.Context, in any, next grpc.UnaryHandler) 
 	e.out, err = next(ctx, in)
 	e.sent = e.sent || c.report.Sends > 0
 	o := resilience.Outcome{Err: err, Result: resilience.Success, Sends: c.report.Sends, Headers: rateHeaders(c.report.Header)}
+	if err == nil {
+		return o
+	}
 	failure := (*mavera.Failure)(nil)
 	if !errors.As(err, &failure) {
 		return o

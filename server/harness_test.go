@@ -47,7 +47,7 @@ type harness struct {
 }
 
 // newHarness starts both sides; change edits the options.
-func newHarness(t *testing.T, upstream http.HandlerFunc, change ...func(*Options)) *harness {
+func newHarness(t testing.TB, upstream http.HandlerFunc, change ...func(*Options)) *harness {
 	t.Helper()
 	h := &harness{log: &journal{}, tally: &tally{fields: map[string]int{}, credits: map[string]float64{}, decisions: map[string]int{}}}
 

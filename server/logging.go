@@ -49,18 +49,25 @@ func (l logging) line(ctx context.Context, c *call, err error) {
 	if !l.logger.Enabled(ctx, level) {
 		return
 	}
-	attrs := append(c.attrs(),
+	var room [18]slog.Attr // on the stack: the line's handler keeps none of it
+	attrs := append(c.attrs(room[:0]),
 		slog.String("code", code.String()),
 		slog.Float64("duration_ms", float64(time.Since(c.start).Microseconds())/1000))
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()))
 	}
-	if failure := (*mavera.Failure)(nil); errors.As(err, &failure) {
-		attrs = append(attrs, slog.String("reason", failure.Reason), slog.String("error", failure.Error()))
-	} else if err != nil {
-		attrs = append(attrs, slog.String("error", err.Error()))
+	if err != nil {
+		attrs = append(attrs, failed(err)...)
 	}
 	l.logger.LogAttrs(ctx, level, "call", attrs...)
+}
+
+// failed is what a log line says of a failure.
+func failed(err error) []slog.Attr {
+	if failure := (*mavera.Failure)(nil); errors.As(err, &failure) {
+		return []slog.Attr{slog.String("reason", failure.Reason), slog.String("error", failure.Error())}
+	}
+	return []slog.Attr{slog.String("error", err.Error())}
 }
 
 // levelOf says how unusual a status is: what callers do wrong or give up is a

@@ -29,7 +29,7 @@ func recovering(options Options) recoverer {
 // panicked logs and counts a panic and returns the failure of the call.
 func panicked(ctx context.Context, options Options, p any) error {
 	options.Observer.AddPanic(ctx)
-	options.Logger.LogAttrs(ctx, slog.LevelError, "panic", append(callOf(ctx).attrs(),
+	options.Logger.LogAttrs(ctx, slog.LevelError, "panic", append(callOf(ctx).attrs(nil),
 		slog.String("panic", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))...)
 	return mavera.NewFailure(mavera.Panicked, fmt.Errorf("panic: %v", p))
 }

@@ -34,6 +34,7 @@ type resilient struct {
 	watches  *watches
 	outages  *outages
 	lookUps  lookUps
+	upstream upstream
 
 	generative map[*transcode.Plan]*generative // of the RPCs that generate
 }
@@ -60,6 +61,7 @@ func newResilient(options Options, policies Policies, generative map[*transcode.
 	r := &resilient{
 		options:    options,
 		policies:   policies,
+		upstream:   upstreamOf(options.Client.BaseURL()),
 		generative: generative,
 		families: resilience.NewRegistry(maxKeys*maxFamilies, func(key familyKey) *familyState {
 			policy := policies.Of(key.family)
@@ -110,7 +112,7 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: c.resent,
 		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
 		Random: rand.Float64,
-		Watch:  &watcher{options: r.options, call: c, exchange: op.exchange, outages: r.outages, breaker: family.Value.breaker},
+		Watch:  &watcher{resilient: r, call: c, exchange: op.exchange, breaker: family.Value.breaker},
 	}
 	if c.plan.Capped {
 		call.Slots = family.Value.slots
@@ -171,7 +173,10 @@ func (r *resilient) stream(srv any, stream grpc.ServerStream, _ *grpc.StreamServ
 // of an Envoy on the way, which counts attempts from 1.
 func resent(ctx context.Context) bool {
 	count := func(name string) int {
-		text, _ := sent(ctx, name)
+		text, ok := sent(ctx, name)
+		if !ok {
+			return 0 // strconv would make an error of it
+		}
 		n, err := strconv.Atoi(text)
 		if err != nil {
 			return 0

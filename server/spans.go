@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"net/url"
 	"slices"
 	"strconv"
 	"time"
@@ -161,15 +162,9 @@ func (r *resilient) operation(c *call) *operation {
 
 // end ends the notes.
 func (o *operation) end(ctx context.Context, err error) {
-	failure := (*mavera.Failure)(nil)
 	reason := ""
-	if errors.As(err, &failure) {
-		reason = failureReason(failure)
-		if failure.Domain == mavera.GatewayDomain {
-			o.exchange.Event("mavera.refused", reasonAttr.String(failure.Reason), delayAttr.Float64(failure.Delay.Seconds()))
-		}
-	} else if err != nil {
-		reason = "other"
+	if err != nil {
+		reason = o.failed(err)
 	}
 	o.exchange.End(reason) //nolint:contextcheck // spans are written after the call, and not as part of it
 	if o.generative != nil {
@@ -179,6 +174,18 @@ func (o *operation) end(ctx context.Context, err error) {
 			o.observer.RecordTokens(ctx, name, o.call.model, got.input, got.output)
 		}
 	}
+}
+
+// failed notes a failure and says why the call failed.
+func (o *operation) failed(err error) (reason string) {
+	failure := (*mavera.Failure)(nil)
+	if !errors.As(err, &failure) {
+		return "other"
+	}
+	if failure.Domain == mavera.GatewayDomain {
+		o.exchange.Event("mavera.refused", reasonAttr.String(failure.Reason), delayAttr.Float64(failure.Delay.Seconds()))
+	}
+	return failureReason(failure)
 }
 
 // failureReason is why a call failed, of a bounded set: Mavera can invent codes.
@@ -241,14 +248,23 @@ func (g generated) attributes() []attribute.KeyValue {
 // Request describes the span of an attempt.
 func (o *operation) Request() (name string, attributes []attribute.KeyValue) {
 	plan := o.call.plan
-	return plan.HTTPMethod + " " + plan.Route, append(targetOf(o.client, plan).Attributes(),
+	return plan.HTTPMethod + " " + plan.Route, append(upstreamOf(o.client.BaseURL()).target(plan).Attributes(),
 		semconv.URLFull(tracing.URL(o.client.BaseURL(), o.call.request.Target)))
 }
 
-// targetOf is what attempts of an RPC are sent to.
-func targetOf(client *mavera.Client, plan *transcode.Plan) tracing.Target {
-	base := client.BaseURL()
-	return tracing.Target{Method: plan.HTTPMethod, Template: plan.Route, Server: base.Hostname(), Port: portOf(base.Scheme, base.Port())}
+// An upstream is the address that all attempts go to, taken apart once.
+type upstream struct {
+	server string
+	port   int
+}
+
+func upstreamOf(base *url.URL) upstream {
+	return upstream{server: base.Hostname(), port: portOf(base.Scheme, base.Port())}
+}
+
+// target is what attempts of an RPC are sent to.
+func (u upstream) target(plan *transcode.Plan) tracing.Target {
+	return tracing.Target{Method: plan.HTTPMethod, Template: plan.Route, Server: u.server, Port: u.port}
 }
 
 // portOf is the port of an address, that of its scheme where it names none.

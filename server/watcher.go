@@ -16,10 +16,10 @@ import (
 // watcher counts what the loop decides for a call, notes it for the trace, and logs
 // what is unusual.
 type watcher struct {
-	options  Options
+	*resilient
+
 	call     *call
 	exchange *tracing.Exchange
-	outages  *outages
 	breaker  resilience.BreakerStore
 	begun    time.Time // when the attempt began
 }
@@ -65,7 +65,7 @@ func (w *watcher) Attempting(ctx context.Context) context.Context {
 func (w *watcher) Attempted(ctx context.Context, _ resilience.Outcome) {
 	attempt := tracing.Attempt{Sends: w.call.report.Sends, Status: w.call.report.Status, Failure: failureOf(w.call.outcome)}
 	w.exchange.Attempted(attempt)
-	w.options.Observer.RecordAttempt(ctx, targetOf(w.options.Client, w.call.plan), attempt.Status, attempt.ErrorType(), time.Since(w.begun))
+	w.options.Observer.RecordAttempt(ctx, w.upstream.target(w.call.plan), attempt.Status, attempt.ErrorType(), time.Since(w.begun))
 }
 
 // failureOf is what an outcome is in a trace: nothing, where all went well or the
@@ -82,10 +82,11 @@ func failureOf(outcome string) string {
 // outcomeOf names what came of an attempt, for metrics. Its values are bounded, unlike
 // the reasons of failures, which are Mavera's codes and an open set.
 func outcomeOf(err error) string {
+	if err == nil {
+		return "ok"
+	}
 	failure := (*mavera.Failure)(nil)
 	switch {
-	case err == nil:
-		return "ok"
 	case !errors.As(err, &failure):
 		return "other"
 	case failure.HTTPStatus != 0 && failure.HTTPStatus/100 != 2:

@@ -9,7 +9,7 @@
 // wires it for one key and one family and with default policies where nothing else is
 // said; behind it is a model of Mavera in memory, with a true sliding window, a cap and
 // faults by script. There is no gRPC and no HTTP in between: those are the business of
-// bench/wholecall and of the end-to-end tests.
+// bench/gateway and of the end-to-end tests.
 package resilience_test
 
 import (

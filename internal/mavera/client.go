@@ -141,9 +141,8 @@ type Report struct {
 
 // Attempt makes one exchange. Its error is always a [*Failure].
 func (c *Client) Attempt(ctx context.Context, call Call) (*transcode.Answer, Report, error) {
-	var sends atomic.Int32
-	response, err := c.send(ctx, call, &sends)
-	report := Report{Sends: int(sends.Load())}
+	response, sends, err := c.send(ctx, call)
+	report := Report{Sends: sends}
 	if err != nil {
 		return nil, report, call.lost(ctx, err, report.Sends > 0)
 	}
@@ -207,29 +206,41 @@ func (c Call) malformed(response *http.Response, size int, err error) *Failure {
 	return c.fail(Malformed, fmt.Errorf("%d bytes of type %q: %w", size, line(response.Header.Get("Content-Type"), maxType), err))
 }
 
-// send sends the request and returns the answer with its body unread.
-func (c *Client) send(ctx context.Context, call Call, sends *atomic.Int32) (*http.Response, error) {
-	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		// Not WroteHeaders: a connection may go on writing after the attempt was
-		// given up, and what was sent would be taken for unsent.
-		GotConn: func(httptrace.GotConnInfo) { sends.Add(1) },
-	})
-	target := c.base
+// An outgoing request is what net/http holds on to for as long as it goes out, in one
+// piece of memory.
+type outgoing struct {
+	sends  atomic.Int32
+	trace  httptrace.ClientTrace
+	target url.URL
+	values [3]string // of the header
+}
+
+// send sends the request and returns the answer with its body unread, and how often the
+// request was handed to a connection.
+func (c *Client) send(ctx context.Context, call Call) (*http.Response, int, error) {
+	o := &outgoing{
+		target: c.base,
+		values: [...]string{"Bearer " + call.Key.Reveal(), "application/json", c.userAgent},
+	}
+	// Not WroteHeaders: a connection may go on writing after the attempt was
+	// given up, and what was sent would be taken for unsent.
+	o.trace.GotConn = func(httptrace.GotConnInfo) { o.sends.Add(1) }
+	ctx = httptrace.WithClientTrace(ctx, &o.trace)
 	path, query, _ := strings.Cut(call.Request.Target, "?")
-	target.RawPath = strings.TrimSuffix(c.base.EscapedPath(), "/") + path
-	target.RawQuery = query
+	o.target.RawPath = strings.TrimSuffix(c.base.EscapedPath(), "/") + path
+	o.target.RawQuery = query
 	var err error
-	if target.Path, err = url.PathUnescape(target.RawPath); err != nil {
-		return nil, fmt.Errorf("unescape path: %w", err)
+	if o.target.Path, err = url.PathUnescape(o.target.RawPath); err != nil {
+		return nil, 0, fmt.Errorf("unescape path: %w", err)
 	}
 	request := (&http.Request{
 		Method: call.Request.Method,
-		URL:    &target,
-		Host:   target.Host,
+		URL:    &o.target,
+		Host:   o.target.Host,
 		Header: http.Header{
-			"Authorization": {"Bearer " + call.Key.Reveal()},
-			"Accept":        {"application/json"},
-			"User-Agent":    {c.userAgent},
+			"Authorization": o.values[0:1:1],
+			"Accept":        o.values[1:2:2],
+			"User-Agent":    o.values[2:3:3],
 		},
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}).WithContext(ctx)
@@ -249,10 +260,11 @@ func (c *Client) send(ctx context.Context, call Call, sends *atomic.Int32) (*htt
 		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
 	response, err := c.transport.RoundTrip(request)
+	sends := int(o.sends.Load())
 	if err != nil {
-		return nil, fmt.Errorf("send request: %w", err)
+		return nil, sends, fmt.Errorf("send request: %w", err)
 	}
-	return response, nil
+	return response, sends, nil
 }
 
 var errTooLarge = errors.New("the answer is over the size limit")

@@ -59,9 +59,8 @@ func (c *Client) Open(ctx context.Context, call Call) (*Stream, Report, error) {
 	s := &Stream{client: c, call: call, decoder: call.Plan.EventDecoder()}
 	s.ctx, s.cancel = context.WithCancelCause(ctx)
 	s.timer = time.AfterFunc(call.Plan.AttemptTimeout, s.expire)
-	var sends atomic.Int32
-	response, err := c.send(s.ctx, call, &sends) //nolint:bodyclose,contextcheck // Close closes it; s.ctx is ctx, with an end of its own
-	report := Report{Sends: int(sends.Load())}
+	response, sends, err := c.send(s.ctx, call) //nolint:bodyclose,contextcheck // Close closes it; s.ctx is ctx, with an end of its own
+	report := Report{Sends: sends}
 	if err != nil {
 		failure := call.lost(s.ctx, err, report.Sends > 0) //nolint:contextcheck // the same
 		s.release()

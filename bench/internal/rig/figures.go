@@ -3,6 +3,7 @@ package rig
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"os"
 	"runtime"
 	"slices"
@@ -22,6 +23,17 @@ func Each[T, V any](list []T, of func(T) V) []V {
 func Median[T cmp.Ordered](values []T) T {
 	sorted := slices.Sorted(slices.Values(values))
 	return sorted[(len(sorted)-1)/2]
+}
+
+// Quantile is the smallest of sorted values that a share of them, in (0,1], does not
+// exceed (nearest rank); zero of none.
+func Quantile[T cmp.Ordered](sorted []T, share float64) T {
+	if len(sorted) == 0 {
+		var none T
+		return none
+	}
+	rank := int(math.Ceil(share * float64(len(sorted))))
+	return sorted[min(max(rank, 1), len(sorted))-1]
 }
 
 // Mebibytes is a number of bytes in MiB.

@@ -20,3 +20,30 @@ func TestMedian(t *testing.T) {
 		})
 	}
 }
+
+func TestQuantile(t *testing.T) {
+	thousand := make([]int, 1000)
+	for i := range thousand {
+		thousand[i] = i + 1
+	}
+	for _, tc := range []struct {
+		name  string
+		in    []int
+		share float64
+		want  int
+	}{
+		{"none", nil, 0.5, 0},
+		{"one is all of them", []int{7}, 0.999, 7},
+		{"half", thousand, 0.5, 500},
+		{"99 of a hundred", thousand, 0.99, 990},
+		{"999 of a thousand", thousand, 0.999, 999},
+		{"the largest", thousand, 1, 1000},
+		{"of few the tail is the largest", []int{1, 2, 3}, 0.99, 3},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if got := Quantile(tc.in, tc.share); got != tc.want {
+				t.Errorf("Quantile = %d, want %d", got, tc.want)
+			}
+		})
+	}
+}

@@ -2,11 +2,14 @@ package rig
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"os"
 	"os/exec"
+	"syscall"
 	"time"
 
 	"google.golang.org/grpc"
@@ -22,7 +25,7 @@ const startLimit = 20 * time.Second
 type Process struct {
 	// Address is host:port of its gRPC or HTTP service.
 	Address string
-	// Admin is host:port of the gateway's admin port, empty for other programs.
+	// Admin is host:port of the port that serves profiles, empty for programs of others.
 	Admin string
 	// Started is when it was started.
 	Started time.Time
@@ -42,8 +45,11 @@ func Start(ctx context.Context, address string, environ []string, output io.Writ
 	return p, nil
 }
 
-// Stop ends the process and waits for its end.
+// Stop ends the process, with all that descend from it, and waits for its end.
 func (p *Process) Stop() {
+	for _, pid := range Tree(p.PID())[1:] {
+		_ = syscall.Kill(pid, syscall.SIGKILL)
+	}
 	_ = p.command.Process.Kill() // it may have ended by itself
 	_ = p.command.Wait()         // "killed" is no news
 }
@@ -70,6 +76,31 @@ func (p *Process) UntilServing(ctx context.Context) error {
 		return fmt.Errorf("%s is %s", p.command.Path, got)
 	}
 	return nil
+}
+
+// UntilAnswering waits until a request is answered with 200; each try is a request of
+// its own.
+func (p *Process) UntilAnswering(ctx context.Context, request func(ctx context.Context) (*http.Request, error)) error {
+	ctx, cancel := context.WithTimeout(ctx, startLimit)
+	defer cancel()
+	for {
+		try, err := request(ctx)
+		if err != nil {
+			return err
+		}
+		response, err := http.DefaultClient.Do(try)
+		if err == nil {
+			if err = response.Body.Close(); err == nil && response.StatusCode == http.StatusOK {
+				return nil
+			}
+			err = errors.Join(err, errors.New(response.Status))
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("wait for %s: %w", p.command.Path, err)
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // Dial makes a connection that never waits long.
@@ -104,7 +135,17 @@ func Self(ctx context.Context, environ []string, command string) (*Process, erro
 	if err != nil {
 		return nil, err
 	}
-	return Start(ctx, address, environ, os.Stderr, program, command, "-addr", address)
+	admin, err := FreeAddress(ctx)
+	if err != nil {
+		return nil, err
+	}
+	environ = append([]string{adminVariable + "=" + admin}, environ...)
+	p, err := Start(ctx, address, environ, os.Stderr, program, command, "-addr", address)
+	if err != nil {
+		return nil, err
+	}
+	p.Admin = admin
+	return p, nil
 }
 
 // Gateway starts a gateway with its defaults, as an operator would: it logs a line
@@ -123,7 +164,7 @@ func Gateway(ctx context.Context, path, directory string, environ []string) (*Pr
 		return nil, fmt.Errorf("make log: %w", err)
 	}
 	defer log.Close() // the process has its own handle
-	environ = append([]string{"GATEWAY_GRPC_ADDR=" + address, "GATEWAY_ADMIN_ADDR=" + admin}, environ...)
+	environ = append([]string{"GATEWAY_GRPC_ADDR=" + address, adminVariable + "=" + admin}, environ...)
 	p, err := Start(ctx, address, environ, log, path, "serve")
 	if err != nil {
 		return nil, err

@@ -6,6 +6,8 @@ import (
 	"flag"
 	"fmt"
 	"net"
+	"net/http"
+	"net/http/pprof"
 	"os"
 	"time"
 
@@ -19,6 +21,7 @@ import (
 const (
 	upstreamVariable = "MAVERA_BASE_URL"
 	keyVariable      = "MAVERA_API_KEY"
+	adminVariable    = "GATEWAY_ADMIN_ADDR"
 )
 
 // Environ is the environment of a gateway or floor whose upstream has a base URL.
@@ -36,12 +39,17 @@ func Upstream() (base, key string, err error) {
 }
 
 // Serve is the program of a floor: a gRPC server with the gateway's options, as far
-// as they are at work in a call. It ends with the process.
+// as they are at work in a call, and its profiles. It ends with the process.
 func Serve(ctx context.Context, command string, args []string, register func(*grpc.Server)) error {
 	listener, err := Listen(ctx, command, args)
 	if err != nil {
 		return err
 	}
+	profiles, err := serveProfiles(ctx)
+	if err != nil {
+		return err
+	}
+	defer profiles.Close()
 	server := grpc.NewServer(
 		grpc.MaxRecvMsgSize(16<<20),
 		grpc.KeepaliveEnforcementPolicy(keepalive.EnforcementPolicy{MinTime: 20 * time.Second, PermitWithoutStream: true}),
@@ -55,6 +63,21 @@ func Serve(ctx context.Context, command string, args []string, register func(*gr
 		return fmt.Errorf("serve %s: %w", command, err)
 	}
 	return nil
+}
+
+// serveProfiles serves the profiles of the process at its admin address.
+func serveProfiles(ctx context.Context) (*http.Server, error) {
+	var network net.ListenConfig
+	listener, err := network.Listen(ctx, "tcp", os.Getenv(adminVariable))
+	if err != nil {
+		return nil, fmt.Errorf("listen for profiles: %w", err)
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("/debug/pprof/", pprof.Index)
+	mux.HandleFunc("/debug/pprof/profile", pprof.Profile)
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: 10 * time.Second}
+	go func() { _ = server.Serve(listener) }() // profiles are no reason to end
+	return server, nil
 }
 
 // Listen opens the port that a command is told to serve by -addr.

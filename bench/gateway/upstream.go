@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,10 +14,11 @@ import (
 
 const upstreamCommand = "upstream"
 
-// apiPath is where the upstream has the persona list, below the base path.
+// What the upstream serves; the first two are below the base path.
 const (
 	basePath     = "/api/v1"
 	personasPath = "/personas"
+	chatPath     = "/chat/completions"
 	tracesPath   = "/v1/traces" // where it takes spans, and drops them
 )
 
@@ -33,18 +35,21 @@ func serveUpstream(ctx context.Context, args []string) error {
 	return nil
 }
 
-// upstream answers the persona list of the size that is searched for, with the
-// headers that Mavera sends.
+// upstream answers the persona list that is asked for, with the headers that Mavera
+// sends. Portkey takes a model's name for the question, see [question.String].
 func upstream() http.Handler {
 	bodies := make(map[string][]byte)
 	for _, s := range sizes() {
 		bodies[s.name] = s.body()
 	}
-	mux := http.NewServeMux()
-	mux.HandleFunc("GET "+basePath+personasPath, func(w http.ResponseWriter, r *http.Request) {
-		body, ok := bodies[r.URL.Query().Get("search")]
-		if !ok {
-			http.Error(w, "no such size", http.StatusNotFound)
+	answer := func(w http.ResponseWriter, r *http.Request, asked string) {
+		name, delay, err := parseQuestion(asked)
+		body, ok := bodies[name]
+		if !ok || err != nil {
+			http.Error(w, "no such answer", http.StatusNotFound)
+			return
+		}
+		if !sleep(r.Context(), delay) {
 			return
 		}
 		header := w.Header()
@@ -55,9 +60,38 @@ func upstream() http.Handler {
 		header.Set("X-Ratelimit-Remaining", "999999")
 		header.Set("X-Ratelimit-Reset", strconv.FormatInt(time.Now().Unix()+60, 10))
 		_, _ = w.Write(body) // a caller that has gone is not ours to mind
+	}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET "+basePath+personasPath, func(w http.ResponseWriter, r *http.Request) {
+		answer(w, r, r.URL.Query().Get("search"))
+	})
+	mux.HandleFunc("POST "+basePath+chatPath, func(w http.ResponseWriter, r *http.Request) {
+		var chat struct {
+			Model string `json:"model"`
+		}
+		if err := json.NewDecoder(r.Body).Decode(&chat); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+			return
+		}
+		answer(w, r, chat.Model)
 	})
 	mux.HandleFunc("POST "+tracesPath, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // an exporter that has gone is not ours to mind either
 	})
 	return mux
+}
+
+// sleep returns after d and reports true, or when ctx ends.
+func sleep(ctx context.Context, d time.Duration) bool {
+	if d <= 0 {
+		return true
+	}
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }

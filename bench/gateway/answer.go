@@ -5,20 +5,19 @@ import (
 	"strings"
 )
 
-// A size is one answer of the upstream and how often it is asked for.
+// A size is one answer of the upstream.
 type size struct {
 	name  string // what the callers search for
 	rows  int
 	bytes int
-	calls int // per turn of a system; some 0.3 s of work
 }
 
 // sizes are those that the targets are set for.
 func sizes() []size {
 	return []size{
-		{name: "1KB", rows: 2, bytes: 1 << 10, calls: 1500},
-		{name: "12.5KB", rows: 20, bytes: 12_800, calls: 1000},
-		{name: "100KB", rows: 160, bytes: 100 << 10, calls: 300},
+		{name: "1KB", rows: 2, bytes: 1 << 10},
+		{name: "12.5KB", rows: 20, bytes: 12_800},
+		{name: "100KB", rows: 160, bytes: 100 << 10},
 	}
 }
 
@@ -40,14 +39,14 @@ func (s size) body() []byte {
 		}
 		share := room / (s.rows - i)
 		room -= share
-		b.WriteString(row(i, share))
+		b.WriteString(persona(i, share))
 	}
 	b.WriteString(tail)
 	return []byte(b.String())
 }
 
-// row is one persona of exactly size bytes.
-func row(i, size int) string {
+// persona is one row of exactly size bytes.
+func persona(i, size int) string {
 	const format = `{"id":"clx%04dabc2d0001abcdef1234","object":"custom_persona","name":"Enterprise CMO %d","category":"IndustrySpecific","description":"%s",` +
 		`"pipeline_type":"intermediate","type":"B2B","is_custom":true,"is_expert":false,"created_at":"2026-01-24T09:30:00Z",` +
 		`"details":{"buying_stage":"SOLUTION_AWARE","role_segment":["CMO","VP Marketing"],"goals":["Better return on spend"],` +

@@ -14,15 +14,22 @@ import (
 // profile puts the gateway under load, size by size, and fetches profiles from
 // its admin port: <size>.cpu.pprof and <size>.allocs.pprof, the latter of
 // everything since the start.
-func (b *bench) profile(ctx context.Context) error {
+func profile(ctx context.Context, o options) (err error) {
+	b, err := newBench(ctx, o)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.close()) }()
 	if err := os.MkdirAll(b.profiles, 0o750); err != nil {
 		return fmt.Errorf("make directory: %w", err)
 	}
-	if err := b.startSystem(ctx, gatewayName); err != nil {
+	gateway, err := startGateway("")(ctx, b)
+	if err != nil {
 		return err
 	}
+	b.systems = append(b.systems, gateway)
 	for _, s := range b.sizes {
-		if err := b.profileSize(ctx, b.systems[0], s); err != nil {
+		if err := b.profileSize(ctx, gateway, s); err != nil {
 			return err
 		}
 	}
@@ -36,7 +43,7 @@ func (b *bench) profileSize(ctx context.Context, gateway *system, s size) error 
 	go func() {
 		var err error
 		for err == nil {
-			_, err = gateway.callers.run(loaded, s, s.calls)
+			_, err = load{size: s, callers: b.callers, turn: time.Second}.run(loaded, gateway.callers)
 		}
 		failed <- err
 	}()
