@@ -97,8 +97,11 @@ func (s spans) end(ctx context.Context, c *call, method string, err error) {
 // refusal is the reason of a call that was refused here, for want of room or because of
 // who called or when; "" of any other.
 func refusal(err error) string {
+	if err == nil {
+		return ""
+	}
 	failure := (*mavera.Failure)(nil)
-	if err == nil || !errors.As(err, &failure) {
+	if !errors.As(err, &failure) {
 		return ""
 	}
 	if !slices.ContainsFunc([]mavera.Cause{
