@@ -8,11 +8,11 @@ import (
 )
 
 // Sizes of the buffer, in bytes. It starts small, because there are many streams
-// and most of them are waiting; a few events of usual size fit. It is doubled while
+// and most of them are waiting; an event of usual size fits. It is doubled while
 // an event does not fit, and exchanged for a small one when it is empty and above
 // keptBuffer, so that one large event does not cost its size until the stream ends.
 const (
-	firstBuffer = 1 << 10
+	firstBuffer = 1 << 9
 	keptBuffer  = 32 << 10
 )
 
@@ -23,7 +23,7 @@ const maxEmptyReads = 100
 // byteOrderMark may stand before the first line.
 const byteOrderMark = "\ufeff"
 
-// A Reader reads the events of one stream. It holds a buffer of 1 KiB, more while
+// A Reader reads the events of one stream. It holds a buffer of 512 B, more while
 // events are larger, and allocates nothing for an event that fits. It is for one
 // goroutine. Make one with [NewReader].
 type Reader struct {

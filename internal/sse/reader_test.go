@@ -325,7 +325,7 @@ func TestBufferGrowsOnlyWhenNeeded(t *testing.T) {
 			break
 		}
 	}
-	if diff := cmp.Diff([]int{1 << 10, 4 << 10, 2 << 20, 1 << 10}, sizes); diff != "" {
+	if diff := cmp.Diff([]int{1 << 9, 4 << 10, 2 << 20, 1 << 9}, sizes); diff != "" {
 		t.Errorf("sizes of the buffer after each event (-want +got):\n%s", diff)
 	}
 }
