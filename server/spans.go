@@ -70,7 +70,7 @@ func (s spans) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServer
 // begin begins the span of an RPC of ours: probes and reflection come every few seconds
 // and tell nothing.
 func (s spans) begin(ctx context.Context, c *call, method string) context.Context {
-	if c.plan != nil {
+	if c.plan != nil && s.options.Tracing != nil {
 		ctx, c.trail = s.options.Tracing.BeginRPC(ctx, method[1:], carrier{ctx})
 	}
 	return ctx

@@ -51,7 +51,7 @@ func (o options) loads() []load {
 	closedTurn, openTurn, rounds, openRounds := 300*time.Millisecond, 1500*time.Millisecond, o.rounds, (o.rounds+2)/3
 	growing := []int{8, 32, 128, 512, 2000}
 	if o.quick {
-		closedTurn, openTurn, rounds, openRounds = 200*time.Millisecond, 400*time.Millisecond, 3, 2
+		closedTurn, openTurn, rounds, openRounds = 150*time.Millisecond, 400*time.Millisecond, 3, 1
 		growing = []int{8, 2000}
 	}
 	var out []load
