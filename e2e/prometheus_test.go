@@ -304,3 +304,15 @@ func checkDashboard(t *testing.T, p *promServer) {
 		t.Errorf("the dashboard has %d queries", asked)
 	}
 }
+
+// TestMetricsOff leaves the metrics of the runtime and the process.
+func TestMetricsOff(t *testing.T) {
+	g := launch(t, nil, "--simulator", "--metrics=false")
+	if _, err := g.personas.ListPersonas(within(t), &maverav1.ListPersonasRequest{}); err != nil {
+		t.Error(err)
+	}
+	_, metrics := g.page("/metrics")
+	if !strings.Contains(metrics, "\ngo_goroutines ") || strings.Contains(metrics, "mavera_gateway_") || strings.Contains(metrics, "rpc_server_call") {
+		t.Errorf("/metrics has\n%s", metrics)
+	}
+}

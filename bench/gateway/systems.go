@@ -17,6 +17,7 @@ const (
 	gatewayName    = "gateway"
 	tracedSomeName = "traced 10 %"
 	tracedAllName  = "traced all"
+	noMetricsName  = "no metrics"
 	againstName    = "against"
 	nginxName      = "nginx"
 	haproxyName    = "haproxy"
@@ -38,6 +39,7 @@ func rows() []row {
 		{protojsonCommand, startFloor(protojsonCommand)},
 		{dynamicCommand, startFloor(dynamicCommand)},
 		{gatewayName, startGateway("")},
+		{noMetricsName, startGateway("", "GATEWAY_METRICS=false")},
 		{tracedSomeName, startGateway("0.1")},
 		{tracedAllName, startGateway("1")},
 		{againstName, startAgainst},
@@ -82,11 +84,11 @@ func startFloor(command string) func(context.Context, *bench) (*system, error) {
 	}
 }
 
-// startGateway starts the gateway; traced is the part of all calls that it traces, the
-// upstream taking the spans.
-func startGateway(traced string) func(context.Context, *bench) (*system, error) {
+// startGateway starts the gateway, with more of environment; traced is the part of all
+// calls that it traces, the upstream taking the spans.
+func startGateway(traced string, more ...string) func(context.Context, *bench) (*system, error) {
 	return func(ctx context.Context, b *bench) (*system, error) {
-		environ := rig.Environ(b.base)
+		environ := append(rig.Environ(b.base), more...)
 		if traced != "" {
 			environ = append(environ,
 				"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG="+traced,

@@ -11,6 +11,8 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/metric/noop"
+
 	"github.com/mavera-gateway/mavera-gateway/internal/config"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
@@ -65,7 +67,11 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 			logger.Warn("telemetry was not sent completely", slog.Any("error", lost))
 		}
 	}()
-	instruments, err := telemetry.NewInstruments(observed.MeterProvider) //nolint:contextcheck // it counts nothing for a call
+	meters := observed.MeterProvider
+	if !cfg.Metrics {
+		meters = noop.NewMeterProvider()
+	}
+	instruments, err := telemetry.NewInstruments(meters) //nolint:contextcheck // it counts nothing for a call
 	if err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
@@ -107,7 +113,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err != nil {
 		return fmt.Errorf("make server: %w", err)
 	}
-	if err := telemetry.ObserveState(observed.MeterProvider, gateway.Snapshot); err != nil {
+	if err := telemetry.ObserveState(meters, gateway.Snapshot); err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
 	go board.Run(life)

@@ -102,6 +102,7 @@ type Config struct {
 	Reflection bool
 	Health     bool
 	Channelz   bool
+	Metrics    bool
 	LogLevel   slog.Level
 
 	PropagateTraceUpstream bool

@@ -72,6 +72,7 @@ func byDefault(t *testing.T) Config {
 		Reflection:              true,
 		Health:                  true,
 		Channelz:                true,
+		Metrics:                 true,
 		LogLevel:                slog.LevelInfo,
 	}
 }
@@ -288,6 +289,7 @@ mave_slow_deadline: 1h
 reflection: false
 health: false
 channelz: false
+metrics: false
 log_level: error
 propagate_trace_upstream: true
 `
