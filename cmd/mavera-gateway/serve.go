@@ -11,6 +11,7 @@ import (
 	"runtime/debug"
 	"time"
 
+	"go.opentelemetry.io/otel/metric"
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/config"
@@ -67,10 +68,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 			logger.Warn("telemetry was not sent completely", slog.Any("error", lost))
 		}
 	}()
-	meters := observed.MeterProvider
-	if !cfg.Metrics {
-		meters = noop.NewMeterProvider()
-	}
+	meters := meterProvider(&cfg, observed)
 	instruments, err := telemetry.NewInstruments(meters) //nolint:contextcheck // it counts nothing for a call
 	if err != nil {
 		return fmt.Errorf("make instruments: %w", err)
@@ -121,6 +119,15 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 		Metrics: observed.Metrics, Status: statusz.NewPage(board).Register, Level: level, Debug: cfg.AdminDebug,
 	})
 	return listen(ctx, &cfg, gateway, admin, logger, errOut)
+}
+
+// meterProvider makes the instruments of calls, which count for nobody where metrics are
+// off.
+func meterProvider(cfg *config.Config, observed *telemetry.Telemetry) metric.MeterProvider {
+	if !cfg.Metrics {
+		return noop.NewMeterProvider()
+	}
+	return observed.MeterProvider
 }
 
 // upstream finds the key; with the simulator it also starts that and sets the
