@@ -63,9 +63,15 @@ func oneLine(text string) string {
 	return text
 }
 
+// longName is the length, in bytes, from which a name with two slips is still the same.
+const longName = 8
+
 // unknown returns the reason for a name that is none of the known ones.
 func unknown(what, name string, known []string) string {
-	best, least := "", 3 // up to two slips
+	best, least := "", 3 // up to two slips,
+	if len(name) < longName {
+		least = 2 // one where two would turn it into another word
+	}
 	for _, candidate := range known {
 		if distance := editDistance(name, candidate); candidate != "" && distance < least {
 			best, least = candidate, distance
