@@ -23,7 +23,7 @@ func TestAllocations(t *testing.T) {
 		now := time.Now()
 		return Outcome{Result: Success, Sends: 1, Headers: Headers{Limit: limit, HasLimit: true, Remaining: limit, HasRemaining: true, Reset: now, Date: now}}
 	}
-	const want = 10
+	const want = 7
 	got := testing.AllocsPerRun(1000, func() {
 		call := &Call{
 			Policy: &policy, Timeout: time.Minute, TimeoutCause: context.DeadlineExceeded, Caller: "caller", Family: "family",

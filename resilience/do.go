@@ -48,9 +48,12 @@ type Call struct {
 	underway underway
 }
 
-// underway is the attempt that is being made.
+// underway is the attempt that is being made. It is kept here, once, and not handed up and
+// down: a stream's goroutine would have a stack of twice the size.
 type underway struct {
+	outcome Outcome
 	ticket  Ticket
+	asked   bool // the ticket was taken at the end of the wait
 	sentAt  time.Time
 	learnt  bool // the limiter knows what the answer says of the rate
 	settled bool // the ticket is given back
@@ -139,7 +142,7 @@ func Do(ctx context.Context, call *Call, attempt Attempt) (waited time.Duration,
 		return 0, err
 	}
 	for tries := 1; ; tries++ {
-		outcome, wait, refused := call.once(ctx, attempt)
+		wait, refused := call.once(ctx, attempt)
 		waited += wait
 		switch {
 		case refused != nil && ctx.Err() != nil:
@@ -149,8 +152,8 @@ func Do(ctx context.Context, call *Call, attempt Attempt) (waited time.Duration,
 		case refused != nil:
 			return waited, refused
 		}
-		err = outcome.Err
-		pause, again, refused := call.next(ctx, &outcome, tries)
+		err = call.underway.outcome.Err
+		pause, again, refused := call.next(ctx, tries)
 		switch {
 		case refused != nil:
 			return waited, errors.Join(err, refused)
@@ -186,51 +189,50 @@ func (c *Call) begin(now time.Time) error {
 }
 
 // once is one attempt with all that has to let it through, and what is made of it.
-func (c *Call) once(ctx context.Context, attempt Attempt) (outcome Outcome, waited time.Duration, refused error) {
+func (c *Call) once(ctx context.Context, attempt Attempt) (waited time.Duration, refused error) {
 	var lease *Lease
 	if c.Slots != nil {
 		lease, waited, refused = c.Slots.Acquire(ctx, c.Caller)
 		if refused != nil {
 			c.tell(waited, 0)
-			return outcome, waited, refused
+			return waited, refused
 		}
 		defer lease.Release()
 	}
-	outcome, waited, refused = c.paced(ctx, lease, waited, attempt)
-	if refused == nil && outcome.Err != nil && c.Settle != nil && ctx.Err() == nil {
-		c.Settle(ctx, lease, &outcome)
+	waited, refused = c.paced(ctx, lease, waited, attempt)
+	if refused == nil && c.underway.outcome.Err != nil && c.Settle != nil && ctx.Err() == nil {
+		c.Settle(ctx, lease, &c.underway.outcome)
 	}
-	return outcome, waited, refused
+	return waited, refused
 }
 
 // paced is one attempt that has its slot, which it waited for.
-func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, attempt Attempt) (outcome Outcome, _ time.Duration, refused error) {
-	ticket, paced, refused := c.admit(ctx)
-	c.tell(waited, paced)
-	waited += paced
+func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, attempt Attempt) (_ time.Duration, refused error) {
 	// An attempt of which nothing else is known has gone out, and says nothing of the
 	// upstream: so it stands should it panic.
-	outcome.Sends = 1
-	c.underway = underway{ticket: ticket}
-	defer func() { c.settle(outcome.Result) }()
+	c.underway = underway{outcome: Outcome{Sends: 1}}
+	paced, refused := c.admit(ctx)
+	c.tell(waited, paced)
+	waited += paced
+	defer c.settleOutcome()
 	if refused != nil {
-		return outcome, waited, refused
+		return waited, refused
 	}
 	c.underway.sentAt = time.Now()
-	defer func() { c.learn(&outcome) }()
+	defer c.learnOutcome()
 	if c.Timeout > 0 {
 		within, cancel := context.WithTimeoutCause(ctx, c.Timeout, c.TimeoutCause)
 		defer cancel()
 		ctx = within
 	}
 	if c.Watch == nil {
-		outcome = attempt(ctx, lease)
-		return outcome, waited, nil
+		c.underway.outcome = attempt(ctx, lease)
+		return waited, nil
 	}
 	ctx = c.Watch.Attempting(ctx)
-	outcome = attempt(ctx, lease)
-	c.Watch.Attempted(ctx, outcome)
-	return outcome, waited, nil
+	c.underway.outcome = attempt(ctx, lease)
+	c.Watch.Attempted(ctx, c.underway.outcome)
+	return waited, nil
 }
 
 // Answered is for an attempt whose answer goes on for long after its head: others wait
@@ -247,26 +249,18 @@ func (c *Call) Healthy() { c.settle(Success) }
 // admit takes a ticket of the breaker and a place in the window, which are both to be
 // settled, or none of them but for a ticket of a caller who left. The ticket is taken at
 // the end of the queue, so that no probe waits there while others are refused.
-func (c *Call) admit(ctx context.Context) (ticket Ticket, waited time.Duration, err error) {
+func (c *Call) admit(ctx context.Context) (waited time.Duration, err error) {
 	if err := c.check(time.Now()); err != nil {
-		return Ticket{}, 0, err
+		return 0, err
 	}
-	asked := false
-	waited, err = c.Limiter.Wait(ctx, Ask{
-		Class: c.Class, Caller: c.Caller, Family: c.Family,
-		Recheck: func() (err error) {
-			asked = true
-			ticket, err = c.ask()
-			return err
-		},
-	})
-	if err != nil || asked {
-		return ticket, waited, err
+	waited, err = c.Limiter.Wait(ctx, Ask{Class: c.Class, Caller: c.Caller, Family: c.Family, Recheck: c.ask})
+	if err != nil || c.underway.asked {
+		return waited, err
 	}
-	if ticket, err = c.ask(); err != nil { // the breaker opened since the check
+	if err = c.ask(); err != nil { // the breaker opened since the check
 		c.Limiter.Learn(time.Now(), Headers{Unsent: true})
 	}
-	return ticket, waited, err
+	return waited, err
 }
 
 // check reports whether the breaker would refuse the call, without taking a ticket.
@@ -278,16 +272,22 @@ func (c *Call) check(now time.Time) error {
 }
 
 // ask takes a ticket of the breaker.
-func (c *Call) ask() (Ticket, error) {
+func (c *Call) ask() error {
+	c.underway.asked = true
 	ticket, retryAt, ok := c.Breaker.Ask(time.Now())
 	if !ok {
-		return Ticket{}, &OpenError{RetryAt: retryAt}
+		return &OpenError{RetryAt: retryAt}
 	}
+	c.underway.ticket = ticket
 	if ticket.Transition.Happened() && c.Watch != nil {
 		c.Watch.Changed(ticket.Transition)
 	}
-	return ticket, nil
+	return nil
 }
+
+func (c *Call) settleOutcome() { c.settle(c.underway.outcome.Result) }
+
+func (c *Call) learnOutcome() { c.learn(&c.underway.outcome) }
 
 // settle gives the ticket back, once; the zero ticket is none.
 func (c *Call) settle(result Result) {
@@ -331,7 +331,8 @@ func (c *Call) learn(o *Outcome) {
 
 // next decides whether there is another attempt, and after which pause. refused says
 // that the breaker would not let it through.
-func (c *Call) next(ctx context.Context, o *Outcome, tries int) (pause time.Duration, again bool, refused error) {
+func (c *Call) next(ctx context.Context, tries int) (pause time.Duration, again bool, refused error) {
+	o := &c.underway.outcome
 	if tries >= c.Policy.Attempts || !c.repeatable(ctx, o) {
 		return 0, false, nil
 	}

@@ -76,12 +76,13 @@ func (l *load) run(t *testing.T, d time.Duration, streams ...stream) {
 	defer cancel()
 	begin := time.Now()
 	var all sync.WaitGroup
-	for _, s := range streams {
+	for i, s := range streams {
+		arrivals := rand.New(rand.NewPCG(1, uint64(i))) //nolint:gosec // the same in every run
 		all.Go(func() {
 			time.Sleep(s.from)
 			for range s.calls {
 				if s.perMinute > 0 {
-					time.Sleep(time.Duration(rand.ExpFloat64() / s.perMinute * float64(time.Minute)))
+					time.Sleep(time.Duration(arrivals.ExpFloat64() / s.perMinute * float64(time.Minute)))
 				}
 				if ctx.Err() != nil {
 					return

@@ -83,10 +83,16 @@ type callKey struct{}
 func callOf(ctx context.Context) *call {
 	c, ok := ctx.Value(callKey{}).(*call)
 	if !ok {
-		return &call{} // outside the chain: what is noted is for nobody
+		return nobody()
 	}
 	return c
 }
+
+// nobody is the call of what is done outside the chain: what is noted is for nobody. It
+// is not inlined, or the frame of everybody who asks for a call would have room for one.
+//
+//go:noinline
+func nobody() *call { return new(call) }
 
 // record makes the call's record: who asks for what, under which id.
 type record struct{ plans map[string]*transcode.Plan }

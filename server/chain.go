@@ -18,7 +18,7 @@ type interceptor interface {
 func (s *Server) chain() []interceptor {
 	return []interceptor{
 		record{s.plans},            // first: everything below notes what it learns in the record
-		spans{s.options},           // outside logging, so that what is measured is all that a caller waits for
+		&spans{s.options},          // outside logging, so that what is measured is all that a caller waits for
 		telling{s.options.Ended},   // outside finish, as logging is: it tells what the caller gets
 		logging{s.options.Logger},  // outside finish: it logs the status that the caller gets
 		finish{},                   // outside all that can fail: status, details and trailers are written once

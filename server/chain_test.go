@@ -15,7 +15,7 @@ func TestChainOrder(t *testing.T) {
 	for _, i := range (&Server{}).chain() {
 		got = append(got, strings.Replace(fmt.Sprintf("%T", i), "server.", "", 1))
 	}
-	want := []string{"record", "spans", "telling", "logging", "finish", "recoverer", "limits", "identity", "validation", "*resilient"}
+	want := []string{"record", "*spans", "telling", "logging", "finish", "recoverer", "limits", "*identity", "validation", "*resilient"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("-want +got:\n%s", diff)
 	}

@@ -35,12 +35,12 @@ type identity struct {
 	logged  *onceLog
 }
 
-func newIdentity(options Options) identity { return identity{options: options, logged: &onceLog{}} }
+func newIdentity(options Options) *identity { return &identity{options: options, logged: &onceLog{}} }
 
 // keyKey finds the key of the call in a context, set only for a caller's own.
 type keyKey struct{}
 
-func (i identity) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+func (i *identity) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	ctx, err := i.identify(ctx, info.FullMethod)
 	if err != nil {
 		return nil, err
@@ -48,7 +48,7 @@ func (i identity) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo,
 	return next(ctx, in)
 }
 
-func (i identity) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func (i *identity) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	ctx, err := i.identify(stream.Context(), info.FullMethod)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func (i identity) stream(srv any, stream grpc.ServerStream, info *grpc.StreamSer
 	return next(srv, streamWithContext{stream, ctx})
 }
 
-func (i identity) identify(ctx context.Context, method string) (context.Context, error) {
+func (i *identity) identify(ctx context.Context, method string) (context.Context, error) {
 	c := callOf(ctx)
 	id := i.verified(ctx)
 	var err error
@@ -90,7 +90,7 @@ func (i identity) identify(ctx context.Context, method string) (context.Context,
 // verified is the identity that the peer's certificate gives, or a trusted proxy
 // reports. A proxy whose report can't be used does not lend the call its own: then
 // nobody vouches for the caller.
-func (i identity) verified(ctx context.Context) caller.ID {
+func (i *identity) verified(ctx context.Context) caller.ID {
 	p, ok := peer.FromContext(ctx)
 	if !ok {
 		return caller.Nobody
@@ -116,7 +116,7 @@ func (i identity) verified(ctx context.Context) caller.ID {
 }
 
 // ignore counts a report that is not used, and logs it once for each peer.
-func (i identity) ignore(ctx context.Context, p *peer.Peer, reason, why string) {
+func (i *identity) ignore(ctx context.Context, p *peer.Peer, reason, why string) {
 	i.options.Observer.AddIgnoredReport(ctx, reason)
 	if i.logged.first(reason + " " + host(p)) {
 		i.options.Logger.LogAttrs(ctx, slog.LevelWarn, "the caller's identity in "+caller.Header+" is ignored",
@@ -187,17 +187,17 @@ func CheckAllowList(list caller.AllowList) error {
 
 // permits says whether a caller may call a method. Health is open to everybody: the
 // probes of a platform have no identity.
-func (i identity) permits(method string, id caller.ID) bool {
+func (i *identity) permits(method string, id caller.ID) bool {
 	service, _, _ := strings.Cut(strings.TrimPrefix(method, "/"), "/")
 	return i.options.AllowCallers.Permits(service, id) || service == grpc_health_v1.Health_ServiceDesc.ServiceName
 }
 
 // keyOf is the key that a call goes with; own says that it is the caller's.
-func (i identity) keyOf(ctx context.Context) (key secret.Key, own bool) {
+func (o *Options) keyOf(ctx context.Context) (key secret.Key, own bool) {
 	if key, ok := ctx.Value(keyKey{}).(secret.Key); ok {
 		return key, true
 	}
-	return i.options.Key(), false
+	return o.Key(), false
 }
 
 func invalidMetadata(name, reason string) error {

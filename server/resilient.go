@@ -93,7 +93,7 @@ func (r *resilient) unary(ctx context.Context, in any, _ *grpc.UnaryServerInfo, 
 
 // do runs an exchange under the policy of the call's RPC: next makes one attempt.
 func (r *resilient) do(ctx context.Context, c *call, in any, next grpc.UnaryHandler) (any, error) {
-	c.key, c.ownKey = identity{options: r.options}.keyOf(ctx)
+	c.key, c.ownKey = r.options.keyOf(ctx)
 	c.resent = resent(ctx)
 	return r.run(ctx, c, in, next)
 }

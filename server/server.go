@@ -147,6 +147,15 @@ const minPingInterval = 20 * time.Second
 // their own, as without it.
 const streamWorkers = 64
 
+// How much, in bytes, a caller may send of one call and over one connection before it is
+// read. Left to itself grpc-go measures the connection to find them, with a ping after
+// nearly every request; what callers send here fits in, and uploads are no faster than
+// the storage behind them.
+const (
+	streamWindow     = 256 << 10
+	connectionWindow = 1 << 20
+)
+
 // A Server is the gRPC server of the gateway.
 type Server struct {
 	options   Options
@@ -245,6 +254,8 @@ func (s *Server) grpcOptions() []grpc.ServerOption {
 		}),
 		grpc.WaitForHandlers(true),
 		grpc.NumStreamWorkers(streamWorkers),
+		grpc.StaticStreamWindowSize(streamWindow),
+		grpc.StaticConnWindowSize(connectionWindow),
 	}
 	if s.options.TLS != nil {
 		options = append(options, grpc.Creds(newHandshakes(s.options.TLS, s.options.Logger)))

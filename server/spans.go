@@ -51,7 +51,7 @@ const (
 // spans measures every call and keeps the notes for its trace.
 type spans struct{ options Options }
 
-func (s spans) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
+func (s *spans) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, next grpc.UnaryHandler) (any, error) {
 	c := callOf(ctx)
 	ctx = s.begin(ctx, c, info.FullMethod)
 	out, err := next(ctx, in)
@@ -59,7 +59,7 @@ func (s spans) unary(ctx context.Context, in any, info *grpc.UnaryServerInfo, ne
 	return out, err
 }
 
-func (s spans) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
+func (s *spans) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServerInfo, next grpc.StreamHandler) error {
 	c := callOf(stream.Context())
 	ctx := s.begin(stream.Context(), c, info.FullMethod)
 	err := next(srv, streamWithContext{stream, ctx})
@@ -69,7 +69,7 @@ func (s spans) stream(srv any, stream grpc.ServerStream, info *grpc.StreamServer
 
 // begin begins the span of an RPC of ours: probes and reflection come every few seconds
 // and tell nothing.
-func (s spans) begin(ctx context.Context, c *call, method string) context.Context {
+func (s *spans) begin(ctx context.Context, c *call, method string) context.Context {
 	if c.plan != nil && s.options.Tracing != nil {
 		ctx, c.trail = s.options.Tracing.BeginRPC(ctx, method[1:], carrier{ctx})
 	}
@@ -77,16 +77,20 @@ func (s spans) begin(ctx context.Context, c *call, method string) context.Contex
 }
 
 // end measures the call and ends its span.
-func (s spans) end(ctx context.Context, c *call, method string, err error) {
+func (s *spans) end(ctx context.Context, c *call, method string, err error) {
 	method = method[1:]
 	code := status.Code(err)
 	s.options.Observer.RecordCall(ctx, method, code, time.Since(c.start))
 	if reason := refusal(err); reason != "" && c.plan != nil {
 		s.options.Observer.AddRefusal(ctx, c.plan.Family, reason)
 	}
-	if !c.trail.Ends(code) {
-		return
+	if c.trail.Ends(code) {
+		s.write(ctx, c, method, err)
 	}
+}
+
+// write ends the span of the call.
+func (s *spans) write(ctx context.Context, c *call, method string, err error) {
 	rpc := tracing.RPC{Method: method, Begin: c.start, Status: status.Convert(err), Attributes: c.identity()}
 	if p, ok := peer.FromContext(ctx); ok {
 		rpc.Local = p.LocalAddr

@@ -145,7 +145,7 @@ func TestIdentity(t *testing.T) {
 				t.Errorf("caller %q, violation %q", c.caller, got)
 			}
 			if row.key != "" {
-				if key, own := i.keyOf(ctx); !own || key.Reveal() != row.key {
+				if key, own := i.options.keyOf(ctx); !own || key.Reveal() != row.key {
 					t.Errorf("key %v, own %v", key, own)
 				}
 			}

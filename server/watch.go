@@ -69,7 +69,7 @@ func newWatches(s *Server, plans []*transcode.Plan) (*watches, error) {
 // serve sends a job, then what becomes of it, until it is over.
 func (w *watches) serve(c *call, stream grpc.ServerStream) error {
 	ctx := stream.Context()
-	c.key, c.ownKey = identity{options: w.server.options}.keyOf(ctx)
+	c.key, c.ownKey = w.server.options.keyOf(ctx)
 	key := w.server.resilient.keys.Use(c.key) // its pace must not be dropped
 	defer key.Release()
 	subject := w.subject(ctx, c)
