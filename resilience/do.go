@@ -72,8 +72,8 @@ type Watcher interface {
 	Waited(slot, place time.Duration)
 	// Attempting is told that an attempt begins; its context is the attempt's.
 	Attempting(ctx context.Context) context.Context
-	// Attempted is told what came of the attempt, unless it panicked.
-	Attempted(ctx context.Context, o Outcome)
+	// Attempted is told that the attempt has ended, unless it panicked.
+	Attempted(ctx context.Context)
 }
 
 // An Attempt makes one exchange and says what came of it. The lease is that of the
@@ -210,7 +210,8 @@ func (c *Call) once(ctx context.Context, attempt Attempt) (waited time.Duration,
 func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, attempt Attempt) (_ time.Duration, refused error) {
 	// An attempt of which nothing else is known has gone out, and says nothing of the
 	// upstream: so it stands should it panic.
-	c.underway = underway{outcome: Outcome{Sends: 1}}
+	c.underway = underway{}
+	c.underway.outcome.Sends = 1
 	paced, refused := c.admit(ctx)
 	c.tell(waited, paced)
 	waited += paced
@@ -219,7 +220,7 @@ func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, at
 		return waited, refused
 	}
 	c.underway.sentAt = time.Now()
-	defer c.learnOutcome()
+	defer c.learn()
 	if c.Timeout > 0 {
 		within, cancel := context.WithTimeoutCause(ctx, c.Timeout, c.TimeoutCause)
 		defer cancel()
@@ -231,7 +232,7 @@ func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, at
 	}
 	ctx = c.Watch.Attempting(ctx)
 	c.underway.outcome = attempt(ctx, lease)
-	c.Watch.Attempted(ctx, c.underway.outcome)
+	c.Watch.Attempted(ctx)
 	return waited, nil
 }
 
@@ -239,7 +240,8 @@ func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, at
 // for what the head says of the rate, and need not wait for the end. Of the attempt's
 // outcome Sends and Headers count no more then.
 func (c *Call) Answered(sends int, headers Headers) {
-	c.learn(&Outcome{Sends: sends, Headers: headers})
+	c.underway.outcome.Sends, c.underway.outcome.Headers = sends, headers
+	c.learn()
 }
 
 // Healthy is for such an attempt too: the breaker learns of its success, and of the
@@ -287,8 +289,6 @@ func (c *Call) ask() error {
 
 func (c *Call) settleOutcome() { c.settle(c.underway.outcome.Result) }
 
-func (c *Call) learnOutcome() { c.learn(&c.underway.outcome) }
-
 // settle gives the ticket back, once; the zero ticket is none.
 func (c *Call) settle(result Result) {
 	if c.underway.settled {
@@ -308,11 +308,12 @@ func (c *Call) tell(slot, place time.Duration) {
 
 // learn tells the limiter, once, what the answer says, and what went out beyond the
 // one place that was taken.
-func (c *Call) learn(o *Outcome) {
+func (c *Call) learn() {
 	if c.underway.learnt {
 		return
 	}
 	c.underway.learnt = true
+	o := &c.underway.outcome
 	for range o.Sends - 1 {
 		c.Limiter.Charge()
 	}

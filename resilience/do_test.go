@@ -109,7 +109,7 @@ func (s *stage) Waited(slot, place time.Duration) {
 }
 
 func (s *stage) Attempting(ctx context.Context) context.Context { return ctx }
-func (s *stage) Attempted(context.Context, Outcome)             {}
+func (s *stage) Attempted(context.Context)                      {}
 
 // The outcomes of the scripts.
 var (

@@ -26,14 +26,15 @@ type exchange struct {
 }
 
 // attempt makes one attempt and says what came of it.
-func (e *exchange) attempt(ctx context.Context, in any, next grpc.UnaryHandler) resilience.Outcome {
+func (e *exchange) attempt(ctx context.Context, in any, next grpc.UnaryHandler) (o resilience.Outcome) {
 	c := e.call
 	c.report = mavera.Report{}
 	begin := time.Now()
 	var err error
 	e.out, err = next(ctx, in)
 	e.sent = e.sent || c.report.Sends > 0
-	o := resilience.Outcome{Err: err, Result: resilience.Success, Sends: c.report.Sends, Headers: rateHeaders(c.report.Header)}
+	o.Err, o.Result, o.Sends = err, resilience.Success, c.report.Sends
+	o.Headers = rateHeaders(c.report.Header)
 	if err == nil {
 		return o
 	}
@@ -140,8 +141,7 @@ func refused(err error) *mavera.Failure {
 
 // rateHeaders reads what an answer says of the rate limit. A part that cannot be read
 // becomes nonsense, which the window ignores and counts.
-func rateHeaders(header http.Header) resilience.Headers {
-	var h resilience.Headers
+func rateHeaders(header http.Header) (h resilience.Headers) {
 	number := func(name string) (n int, has bool) {
 		text := header.Get(name)
 		if text == "" {

@@ -137,10 +137,10 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 			}
 		}
 	}
-	waited, err := resilience.Do(ctx, call, func(ctx context.Context, lease *resilience.Lease) resilience.Outcome {
+	waited, err := resilience.Do(ctx, call, func(ctx context.Context, lease *resilience.Lease) (o resilience.Outcome) {
 		lookUp.sending()
 		askedAt := time.Now()
-		o := e.attempt(ctx, in, next)
+		o = e.attempt(ctx, in, next)
 		lookUp.answered(e.out, o.Err)
 		r.jobs.learn(c, lease, family.Value.slots, e.out, o.Err)
 		r.watches.learn(c, askedAt, e.out, o.Err)

@@ -62,7 +62,7 @@ func (w *watcher) Attempting(ctx context.Context) context.Context {
 	return w.exchange.Attempting(ctx)
 }
 
-func (w *watcher) Attempted(ctx context.Context, _ resilience.Outcome) {
+func (w *watcher) Attempted(ctx context.Context) {
 	attempt := tracing.Attempt{Sends: w.call.report.Sends, Status: w.call.report.Status, Failure: failureOf(w.call.outcome)}
 	w.exchange.Attempted(attempt)
 	w.options.Observer.RecordAttempt(ctx, w.upstream.target(w.call.plan), attempt.Status, attempt.ErrorType(), time.Since(w.begun))

@@ -18,7 +18,7 @@ func (ignore) BudgetSpent()                                   {}
 func (ignore) Changed(resilience.Transition)                  {}
 func (ignore) Waited(_, _ time.Duration)                      {}
 func (ignore) Attempting(ctx context.Context) context.Context { return ctx }
-func (ignore) Attempted(context.Context, resilience.Outcome)  {}
+func (ignore) Attempted(context.Context)                      {}
 
 // shared is what the server keeps for a key and a family.
 type shared struct {

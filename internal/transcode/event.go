@@ -99,10 +99,10 @@ func (e *EventDecoder) done() *Answer {
 
 // restart makes the decoder ready for another text, in the memory that it has.
 func (d *decoder) restart(text []byte) {
-	*d = decoder{
-		scanner: scanner{in: text},
-		out:     d.out[:0], scratch: d.scratch[:0], path: d.path[:0], extras: d.extras[:0], losses: d.losses[:0], lost: d.lost[:0],
-	}
+	d.scanner = scanner{in: text}
+	d.out, d.scratch, d.path, d.extras = d.out[:0], d.scratch[:0], d.path[:0], d.extras[:0]
+	d.losses, d.lost = d.losses[:0], d.lost[:0]
+	d.credits, d.hasCredits, d.ending = 0, false, GoesOn
 	if cap(d.out) > maxKeptEvent {
 		d.out = nil
 	}
