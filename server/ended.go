@@ -63,7 +63,7 @@ func (t telling) tell(ctx context.Context, err error) {
 	now := time.Now()
 	e := Ended{
 		At: now, Duration: now.Sub(c.start), Waited: c.waited,
-		RequestID: c.requestID, RPC: c.rpc, Route: c.plan.HTTPMethod + " " + c.plan.Route, Family: c.plan.Family, Caller: c.caller,
+		RequestID: c.requestID, RPC: c.rpc, Route: c.plan.Endpoint, Family: c.plan.Family, Caller: c.caller,
 		HTTPStatus: c.httpStatus, StorageStatus: c.storageStatus, Attempts: c.attempts, Credits: c.credits,
 	}
 	if err != nil {

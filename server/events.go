@@ -15,7 +15,7 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 	ctx := stream.Context()
 	answers, report, err := h.options.Client.Open(ctx, c.exchange())
 	c.began(report)
-	defer func() { h.attempted(ctx, c, err) }()
+	defer func() { h.attempted(c, err) }()
 	if err != nil {
 		return err //nolint:wrapcheck // a failure, for the interceptors to tell
 	}

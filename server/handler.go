@@ -91,7 +91,7 @@ func (h *handler) serve(ctx context.Context, c *call) (any, error) {
 		c.credits, c.hasCredits = answer.Credits, answer.HasCredits
 		h.generative[c.plan].read(answer.Wire, &c.generated)
 	}
-	h.attempted(ctx, c, err)
+	h.attempted(c, err)
 	if err != nil {
 		return nil, err
 	}
@@ -100,18 +100,18 @@ func (h *handler) serve(ctx context.Context, c *call) (any, error) {
 }
 
 // attempted counts an attempt and what it cost.
-func (h *handler) attempted(ctx context.Context, c *call, err error) {
+func (h *handler) attempted(c *call, err error) {
 	c.outcome = outcomeOf(err)
-	h.options.Observer.AddAttempts(ctx, c.plan.Family, c.outcome, max(c.report.Sends, 1))
+	h.options.Observer.AddAttempts(c.trail.Exemplars(), c.plan.Family, c.outcome, max(c.report.Sends, 1))
 	if c.hasCredits {
-		h.options.Observer.AddCredits(ctx, c.plan.Family, c.caller, c.credits)
+		h.options.Observer.AddCredits(c.trail.Exemplars(), c.plan.Family, c.caller, c.credits)
 	}
 }
 
 // observe counts what the protos do not model and logs each kind of it once.
 func (h *handler) observe(ctx context.Context, c *call, losses []transcode.Loss) {
 	for _, loss := range losses {
-		h.options.Observer.AddUnmodelledField(ctx, c.plan.Procedure[1:], loss.Field, string(loss.Kind), loss.Count)
+		h.options.Observer.AddUnmodelledField(c.trail.Exemplars(), c.plan.Procedure[1:], loss.Field, string(loss.Kind), loss.Count)
 		if h.logged.first(c.rpc + " " + loss.Field + " " + string(loss.Kind)) {
 			h.options.Logger.LogAttrs(ctx, slog.LevelWarn, "the answer has something that the proto does not model; it is passed on in additional_fields, or as an unknown event",
 				slog.String("rpc", c.rpc), slog.String("field", loss.Field), slog.String("kind", string(loss.Kind)),

@@ -52,14 +52,16 @@ func (l logging) line(ctx context.Context, c *call, err error) {
 	var room [18]slog.Attr // on the stack: the line's handler keeps none of it
 	attrs := append(c.attrs(room[:0]),
 		slog.String("code", code.String()),
-		slog.Float64("duration_ms", float64(time.Since(c.start).Microseconds())/1000))
+		slog.Int64("duration_ms", time.Since(c.start).Milliseconds()))
 	if span := trace.SpanContextFromContext(ctx); span.HasTraceID() {
 		attrs = append(attrs, slog.String("trace_id", span.TraceID().String()))
 	}
 	if err != nil {
 		attrs = append(attrs, failed(err)...)
 	}
-	l.logger.LogAttrs(ctx, level, "call", attrs...)
+	record := slog.NewRecord(time.Now(), level, "call", 0) // without its source, which takes a walk up the stack
+	record.AddAttrs(attrs...)
+	_ = l.logger.Handler().Handle(ctx, record) // as the logger does: there is nobody to tell
 }
 
 // failed is what a log line says of a failure.

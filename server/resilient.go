@@ -149,10 +149,10 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 	c.waited = waited
 	if err != nil {
 		err = e.failure(ctx, err)
-		op.end(ctx, err)
+		op.end(err)
 		return nil, err
 	}
-	op.end(ctx, nil)
+	op.end(nil)
 	return e.out, nil
 }
 

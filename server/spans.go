@@ -80,9 +80,9 @@ func (s *spans) begin(ctx context.Context, c *call, method string) context.Conte
 func (s *spans) end(ctx context.Context, c *call, method string, err error) {
 	method = method[1:]
 	code := status.Code(err)
-	s.options.Observer.RecordCall(ctx, method, code, time.Since(c.start))
+	s.options.Observer.RecordCall(c.trail.Exemplars(), method, code, time.Since(c.start))
 	if reason := refusal(err); reason != "" && c.plan != nil {
-		s.options.Observer.AddRefusal(ctx, c.plan.Family, reason)
+		s.options.Observer.AddRefusal(c.trail.Exemplars(), c.plan.Family, reason)
 	}
 	if c.trail.Ends(code) {
 		s.write(ctx, c, method, err)
@@ -168,17 +168,17 @@ func (r *resilient) operation(c *call) *operation {
 }
 
 // end ends the notes.
-func (o *operation) end(ctx context.Context, err error) {
+func (o *operation) end(err error) {
 	reason := ""
 	if err != nil {
 		reason = o.failed(err)
 	}
-	o.exchange.End(reason) //nolint:contextcheck // spans are written after the call, and not as part of it
+	o.exchange.End(reason)
 	if o.generative != nil {
 		name, got := o.generative.operation, o.call.generated
-		o.observer.RecordGeneration(ctx, name, o.call.model, reason, time.Since(o.begin))
+		o.observer.RecordGeneration(o.call.trail.Exemplars(), name, o.call.model, reason, time.Since(o.begin))
 		if err == nil {
-			o.observer.RecordTokens(ctx, name, o.call.model, got.input, got.output)
+			o.observer.RecordTokens(o.call.trail.Exemplars(), name, o.call.model, got.input, got.output)
 		}
 	}
 }
@@ -255,7 +255,7 @@ func (g generated) attributes() []attribute.KeyValue {
 // Request describes the span of an attempt.
 func (o *operation) Request() (name string, attributes []attribute.KeyValue) {
 	plan := o.call.plan
-	return plan.HTTPMethod + " " + plan.Route, append(upstreamOf(o.client.BaseURL()).target(plan).Attributes(),
+	return plan.Endpoint, append(upstreamOf(o.client.BaseURL()).target(plan).Attributes(),
 		semconv.URLFull(tracing.URL(o.client.BaseURL(), o.call.request.Target)))
 }
 

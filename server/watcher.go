@@ -62,10 +62,10 @@ func (w *watcher) Attempting(ctx context.Context) context.Context {
 	return w.exchange.Attempting(ctx)
 }
 
-func (w *watcher) Attempted(ctx context.Context) {
+func (w *watcher) Attempted(context.Context) {
 	attempt := tracing.Attempt{Sends: w.call.report.Sends, Status: w.call.report.Status, Failure: failureOf(w.call.outcome)}
 	w.exchange.Attempted(attempt)
-	w.options.Observer.RecordAttempt(ctx, w.upstream.target(w.call.plan), attempt.Status, attempt.ErrorType(), time.Since(w.begun))
+	w.options.Observer.RecordAttempt(w.call.trail.Exemplars(), w.upstream.target(w.call.plan), attempt.Status, attempt.ErrorType(), time.Since(w.begun))
 }
 
 // failureOf is what an outcome is in a trace: nothing, where all went well or the

@@ -71,6 +71,9 @@ func (r *Recorder) BeginRPC(ctx context.Context, method string, incoming propaga
 	if server := t.span.SpanContext(); !server.IsRemote() {                              // else it is the caller's: nothing is exported
 		t.server = server
 	}
+	if t.Recording() {
+		t.exemplars = trace.ContextWithSpanContext(context.Background(), t.server) //nolint:contextcheck // see Exemplars
+	}
 	return ctx, t
 }
 
@@ -80,18 +83,28 @@ const maxKept = 16
 
 // A Trail is what one RPC notes. It belongs to the RPC's goroutine.
 type Trail struct {
-	recorder *Recorder
-	span     trace.Span        // of the RPC; nil where there is none
-	server   trace.SpanContext // its context
-	parent   trace.SpanContext // the caller's
-	links    []trace.Link
-	first    Exchange // the only one of most RPCs
-	begun    bool     // first is taken
-	kept     []*Exchange
+	recorder  *Recorder
+	span      trace.Span        // of the RPC; nil where there is none
+	server    trace.SpanContext // its context
+	exemplars context.Context   //nolint:containedctx // see Exemplars; nil where there are none
+	parent    trace.SpanContext // the caller's
+	links     []trace.Link
+	first     Exchange // the only one of most RPCs
+	begun     bool     // first is taken
+	kept      []*Exchange
 }
 
 // Recording reports whether spans will be made whatever comes of the RPC.
 func (t *Trail) Recording() bool { return t != nil && t.server.IsSampled() }
+
+// Exemplars is the context that metrics of the RPC are recorded in: it has the span that
+// they are examples of, if that is sampled, and nothing that would have to be searched.
+func (t *Trail) Exemplars() context.Context {
+	if t == nil || t.exemplars == nil {
+		return context.Background()
+	}
+	return t.exemplars
+}
 
 // Link says that the exchanges are made for other RPCs too, whose server spans these
 // are: what is asked for several watchers at once is nobody's child.

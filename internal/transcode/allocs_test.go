@@ -20,10 +20,10 @@ func TestAllocations(t *testing.T) {
 		body      []byte        // decoded, where there is one
 		want      float64
 	}{
-		{name: "encode a query", rpc: "ListPersonas", in: &maverav1.ListPersonasRequest{Search: &search}, want: 8},
+		{name: "encode a query", rpc: "ListPersonas", in: &maverav1.ListPersonasRequest{Search: &search}, want: 6},
 		{name: "encode a body", rpc: "CreateResponse", in: &maverav1.CreateResponseRequest{
 			Model: "mavera-1", Temperature: &temperature, Input: &maverav1.ResponseInput{Form: &maverav1.ResponseInput_Text{Text: "Who buys?"}},
-		}, want: 6},
+		}, want: 5},
 		{name: "decode 1 KB", rpc: "ListPersonas", body: personas(2), want: 7},
 		{name: "decode 100 KB", rpc: "ListPersonas", body: personas(160), want: 7},
 		{name: "decode a reply", rpc: "CreateResponse", body: reply(700, ""), want: 8},

@@ -41,7 +41,7 @@ func TestAnswerOwnsItsBytes(t *testing.T) {
 			p := planOf(t, tt.rpc)
 			r := &Request{}
 			if tt.page {
-				r.page = &pageRequest{paging: p.paging, rows: 1, bind: 1}
+				r.page = &pageRequest{paging: p.paging, rows: 1}
 			}
 			want, err := p.Answer(r, []byte(tt.body))
 			if err != nil {

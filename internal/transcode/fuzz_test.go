@@ -59,7 +59,7 @@ func FuzzAnswer(f *testing.F) {
 	plans := fuzzedPlans(f)
 	f.Fuzz(func(t *testing.T, body []byte, which uint8) {
 		p := plans[int(which)%len(plans)]
-		page := &pageRequest{rows: 2, bind: 1, at: position{offset: 1}}
+		page := &pageRequest{rows: 2, at: position{offset: 1}}
 		if page.paging = p.paging; p.paging == nil {
 			page = nil
 		}

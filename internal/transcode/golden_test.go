@@ -102,7 +102,7 @@ func (f *fixture) message(t *testing.T, p *Plan) proto.Message {
 	default:
 		return in
 	}
-	token := at.token(p.bind(p.expand(&encoder{}, msg, &Request{}), p.queryOf(&encoder{}, msg)))
+	token := at.token(p.list(p.expand(&encoder{}, msg, &Request{}), p.queryOf(&encoder{}, msg)).bind())
 	msg.Set(p.pageToken.desc, protoreflect.ValueOfString(token))
 	return in
 }

@@ -54,20 +54,31 @@ func (p *paging) bare() bool { return p.envelope == optionsv1.Paging_ENVELOPE_BA
 // pageRequest is how one page was asked for.
 type pageRequest struct {
 	*paging
-	rows int64  // most rows of the page, 0 for the upstream's default
-	bind uint64 // what the token is bound to
+	rows int64 // most rows of the page, 0 for the upstream's default
+	list filteredList
 	at   position
 }
 
+// A filteredList is what a page token is bound to: all of the request but the page.
+type filteredList struct {
+	procedure, path string
+	filters         []byte // of the query
+}
+
+// bind stands for the list in a token.
+func (l filteredList) bind() uint64 {
+	return hashOf(l.procedure + " " + l.path + "?" + string(l.filters))
+}
+
 // ask reads page_size and page_token and appends the upstream's parameters.
-func (p *paging) ask(q []byte, size int32, token string, bind uint64) ([]byte, *pageRequest, error) {
+func (p *paging) ask(q []byte, size int32, token string, of filteredList) ([]byte, *pageRequest, error) {
 	if p.maxSize > 0 {
 		size = min(size, p.maxSize)
 	}
-	r := &pageRequest{paging: p, bind: bind, rows: int64(size)}
+	r := &pageRequest{paging: p, list: of, rows: int64(size)}
 	if token != "" {
 		var err error
-		if r.at, err = parseToken(token, bind); err != nil {
+		if r.at, err = parseToken(token, of.bind()); err != nil {
 			return nil, nil, err
 		}
 	}
@@ -248,7 +259,7 @@ func (d *decoder) next(m *message, e *envelope) {
 		return
 	}
 	d.out = append(d.out, m.page.token.tag...)
-	d.out = protowire.AppendString(d.out, at.token(d.page.bind))
+	d.out = protowire.AppendString(d.out, at.token(d.page.list.bind()))
 }
 
 // next returns the position of the next page and whether there is one; no

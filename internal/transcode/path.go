@@ -65,6 +65,9 @@ func (t template) collection() string {
 
 // expand fills in the variables, which checkID has let through.
 func (t template) expand(values []string) string {
+	if len(values) == 0 {
+		return t.literals[0]
+	}
 	var b strings.Builder
 	for i, v := range values {
 		b.WriteString(t.literals[i])

@@ -1,10 +1,12 @@
 package transcode
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -47,6 +49,8 @@ type Plan struct {
 	Sibling *Plan
 	// HTTPMethod and Route are the upstream route, "GET" and "/personas/{id}".
 	HTTPMethod, Route string
+	// Endpoint is the two together, "GET /personas/{id}".
+	Endpoint string
 	// Family is the group of endpoints that share limits.
 	Family string
 	// Idempotency is what a repeated call does.
@@ -64,6 +68,7 @@ type Plan struct {
 	TotalTimeout time.Duration
 
 	template      template
+	resourceType  string // see [Request]
 	input, output *message
 	inputType     protoreflect.MessageType
 	hasBody       bool
@@ -226,6 +231,8 @@ func (p *Plan) route(method protoreflect.MethodDescriptor) (*annotations.HttpRul
 	}
 	var err error
 	p.template, err = parseTemplate(p.Route)
+	p.Endpoint = p.HTTPMethod + " " + p.Route
+	p.resourceType = cmp.Or(p.template.collection(), strings.Trim(p.template.route(), "/"))
 	return rule, err
 }
 

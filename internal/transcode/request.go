@@ -1,7 +1,6 @@
 package transcode
 
 import (
-	"cmp"
 	"fmt"
 	"net/url"
 	"strconv"
@@ -80,7 +79,7 @@ func (p *Plan) Request(in protoreflect.ProtoMessage) (*Request, error) {
 	}
 	r.Target = path
 	if len(query) > 0 {
-		r.Target += "?" + string(query)
+		r.Target = path + "?" + string(query)
 	}
 	return r, nil
 }
@@ -95,7 +94,7 @@ func (p *Plan) expand(e *encoder, msg protoreflect.Message, r *Request) string {
 		}
 		r.Resource.Name = ids[i]
 	}
-	r.Resource.Type = cmp.Or(p.template.collection(), strings.Trim(p.template.route(), "/"))
+	r.Resource.Type = p.resourceType
 	return p.template.expand(ids)
 }
 
@@ -157,15 +156,14 @@ func appendParam(q []byte, key, value string) []byte {
 	return append(q, url.QueryEscape(value)...)
 }
 
-// askPage adds the parameters of the page. The token is bound to all of the
-// request that stands by now, the path and the filters, but not to the page size.
+// askPage adds the parameters of the page.
 func (p *Plan) askPage(e *encoder, msg protoreflect.Message, r *Request, path string, query []byte) []byte {
 	size := msg.Get(p.pageSize.desc).Int()
 	if size < 0 {
 		e.violatef(p.pageSize.name, "must not be negative")
 		return query
 	}
-	query, page, err := p.paging.ask(query, int32(size), msg.Get(p.pageToken.desc).String(), p.bind(path, query))
+	query, page, err := p.paging.ask(query, int32(size), msg.Get(p.pageToken.desc).String(), p.list(path, query))
 	if err != nil {
 		e.violatef(p.pageToken.name, "%v", err)
 	}
@@ -173,9 +171,9 @@ func (p *Plan) askPage(e *encoder, msg protoreflect.Message, r *Request, path st
 	return query
 }
 
-// bind is what a page token is bound to.
-func (p *Plan) bind(path string, query []byte) uint64 {
-	return hashOf(p.Procedure + " " + path + "?" + string(query))
+// list names the list that a path and the filters in a query ask for.
+func (p *Plan) list(path string, filters []byte) filteredList {
+	return filteredList{procedure: p.Procedure, path: path, filters: filters}
 }
 
 // body writes the JSON body: every field that is neither in the path nor about

@@ -57,7 +57,7 @@ func TestTokenBinding(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token := new(position{}.after("x").token(r.page.bind))
+	token := new(position{}.after("x").token(r.page.list.bind()))
 
 	same := &maverav1.ListFilesRequest{WorkspaceId: new("w"), PageSize: new(int32(20)), PageToken: token}
 	if r, err := p.Request(same); err != nil || r.Target != "/files?workspace_id=w&limit=20&cursor=x" {
@@ -71,7 +71,7 @@ func TestTokenBinding(t *testing.T) {
 	if r, err = planOf(t, "GetFolder").Request(folder); err != nil {
 		t.Fatal(err)
 	}
-	checkRefused(t, "GetFolder", &maverav1.GetFolderRequest{Id: "b", PageToken: new(position{}.after("x").token(r.page.bind))}, want)
+	checkRefused(t, "GetFolder", &maverav1.GetFolderRequest{Id: "b", PageToken: new(position{}.after("x").token(r.page.list.bind()))}, want)
 }
 
 // FuzzToken reads whatever a caller may send: every token that is taken is one
