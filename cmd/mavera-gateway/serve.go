@@ -15,6 +15,7 @@ import (
 	"go.opentelemetry.io/otel/metric/noop"
 
 	"github.com/mavera-gateway/mavera-gateway/internal/config"
+	"github.com/mavera-gateway/mavera-gateway/internal/lines"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/secret"
 	"github.com/mavera-gateway/mavera-gateway/internal/statusz"
@@ -50,7 +51,9 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	}
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
-	logger := slog.New(slog.NewJSONHandler(secret.NewWriter(errOut), &slog.HandlerOptions{Level: level}))
+	log := lines.NewWriter(errOut)
+	defer func() { err = errors.Join(err, log.Close()) }()
+	logger := slog.New(slog.NewJSONHandler(secret.NewWriter(log), &slog.HandlerOptions{Level: level}))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
