@@ -115,7 +115,8 @@ func requestID(ctx context.Context) string {
 	var id [16]byte
 	binary.BigEndian.PutUint64(id[:], rand.Uint64())  //nolint:gosec // ids need to differ, not to be secret
 	binary.BigEndian.PutUint64(id[8:], rand.Uint64()) //nolint:gosec // the same
-	return hex.EncodeToString(id[:])
+	var text [2 * len(id)]byte
+	return string(hex.AppendEncode(text[:0], id[:]))
 }
 
 // sent is the first value that the caller sent under a key of its metadata.

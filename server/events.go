@@ -21,7 +21,7 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 	}
 	defer answers.Close()
 	generates := h.generative[c.plan]
-	c.loop.Answered(report.Sends, rateHeaders(report.Header))
+	c.loop.Answered(report.Sends, rateHeaders(report))
 	for {
 		answer, err := answers.Next()
 		switch {

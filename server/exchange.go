@@ -34,7 +34,7 @@ func (e *exchange) attempt(ctx context.Context, in any, next grpc.UnaryHandler) 
 	e.out, err = next(ctx, in)
 	e.sent = e.sent || c.report.Sends > 0
 	o.Err, o.Result, o.Sends = err, resilience.Success, c.report.Sends
-	o.Headers = rateHeaders(c.report.Header)
+	o.Headers = rateHeaders(c.report)
 	if err == nil {
 		return o
 	}
@@ -141,9 +141,9 @@ func refused(err error) *mavera.Failure {
 
 // rateHeaders reads what an answer says of the rate limit. A part that cannot be read
 // becomes nonsense, which the window ignores and counts.
-func rateHeaders(header http.Header) (h resilience.Headers) {
+func rateHeaders(report mavera.Report) (h resilience.Headers) {
 	number := func(name string) (n int, has bool) {
-		text := header.Get(name)
+		text := report.Header.Get(name)
 		if text == "" {
 			return 0, false
 		}
@@ -158,8 +158,6 @@ func rateHeaders(header http.Header) (h resilience.Headers) {
 	if reset, ok := number("X-Ratelimit-Reset"); ok {
 		h.Reset = time.Unix(int64(reset), 0)
 	}
-	if date, err := http.ParseTime(header.Get("Date")); err == nil {
-		h.Date = date
-	}
+	h.Date = report.Date
 	return h
 }

@@ -500,21 +500,22 @@ func TestRateHeaders(t *testing.T) {
 	for _, row := range []struct {
 		name   string
 		header http.Header
+		date   time.Time
 		want   resilience.Headers
 	}{
-		{"none", nil, resilience.Headers{}},
+		{"none", nil, time.Time{}, resilience.Headers{}},
 		{
 			"all",
-			http.Header{"X-Ratelimit-Limit": {"60"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1772366430"}, "Date": {"Sun, 01 Mar 2026 12:00:00 GMT"}},
+			http.Header{"X-Ratelimit-Limit": {"60"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1772366430"}}, date,
 			resilience.Headers{Limit: 60, HasLimit: true, HasRemaining: true, Reset: time.Unix(1772366430, 0), Date: date},
 		},
 		{
 			"words: nonsense, which is counted",
-			http.Header{"X-Ratelimit-Limit": {"many"}, "X-Ratelimit-Remaining": {"few"}, "X-Ratelimit-Reset": {"soon"}, "Date": {"today"}},
+			http.Header{"X-Ratelimit-Limit": {"many"}, "X-Ratelimit-Remaining": {"few"}, "X-Ratelimit-Reset": {"soon"}}, time.Time{},
 			resilience.Headers{Limit: -1, HasLimit: true, Remaining: -1, HasRemaining: true, Reset: time.Unix(-1, 0)},
 		},
 	} {
-		if diff := cmp.Diff(row.want, rateHeaders(row.header)); diff != "" {
+		if diff := cmp.Diff(row.want, rateHeaders(mavera.Report{Header: row.header, Date: row.date})); diff != "" {
 			t.Errorf("%s, -want +got:\n%s", row.name, diff)
 		}
 	}

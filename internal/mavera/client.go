@@ -90,6 +90,7 @@ type Client struct {
 	userAgent string
 	traces    propagation.TextMapPropagator
 	screen    screen
+	dates     dates
 	buffers   sync.Pool // of *bytes.Buffer, empty
 }
 
@@ -137,6 +138,8 @@ type Report struct {
 	Status int
 	// Header is the header of the answer, nil when there was none.
 	Header http.Header
+	// Date is when the answer was made, by Mavera's clock; zero when it does not say so.
+	Date time.Time
 }
 
 // Attempt makes one exchange. Its error is always a [*Failure].
@@ -147,7 +150,7 @@ func (c *Client) Attempt(ctx context.Context, call Call) (*transcode.Answer, Rep
 		return nil, report, call.lost(ctx, err, report.Sends > 0)
 	}
 	defer response.Body.Close()
-	report.Status, report.Header = response.StatusCode, response.Header
+	report.Status, report.Header, report.Date = response.StatusCode, response.Header, c.dates.of(response.Header)
 	answer, failure := c.answer(ctx, call, response)
 	if failure != nil {
 		failure.HTTPStatus = report.Status

@@ -5,8 +5,8 @@ import (
 	"context"
 	"errors"
 	"io"
-	"mime"
 	"net/http"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -66,7 +66,7 @@ func (c *Client) Open(ctx context.Context, call Call) (*Stream, Report, error) {
 		s.release()
 		return nil, report, failure
 	}
-	report.Status, report.Header = response.StatusCode, response.Header
+	report.Status, report.Header, report.Date = response.StatusCode, response.Header, c.dates.of(response.Header)
 	s.body, s.status = response.Body, response.StatusCode
 	if failure := s.begin(response); failure != nil {
 		failure.HTTPStatus = report.Status
@@ -79,7 +79,8 @@ func (c *Client) Open(ctx context.Context, call Call) (*Stream, Report, error) {
 // begin looks at the head of an answer. JSON where a stream was asked for is taken as
 // the answer it is: it has been paid for.
 func (s *Stream) begin(response *http.Response) *Failure {
-	kind, _, _ := mime.ParseMediaType(response.Header.Get("Content-Type"))
+	kind, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
+	kind = strings.ToLower(strings.TrimSpace(kind))
 	switch {
 	case response.StatusCode/100 != 2:
 		return s.client.refusal(s.call, response)
