@@ -18,7 +18,7 @@ type Call struct {
 	// Policy has the numbers; it is only read.
 	Policy *Policy
 	// Timeout bounds one attempt, from when it may be sent; 0 leaves that to the attempt.
-	// TimeoutCause is the cause that its context gets.
+	// TimeoutCause is the cause by which its context is cancelled then.
 	Timeout      time.Duration
 	TimeoutCause error
 
@@ -40,12 +40,27 @@ type Call struct {
 	// own with [Do], within ctx, which is that of the call.
 	Settle func(ctx context.Context, lease *Lease, outcome *Outcome)
 
+	// Enroll, when set, is given what ends the call from outside: the context of an attempt
+	// and of the waits before it. It is called once, and again after every attempt that ran
+	// into its timeout, with what takes the place of the former.
+	Enroll func(end context.CancelCauseFunc)
+
 	// Random returns a number in [0,1): the jitter.
 	Random func() float64
 	// Watch is told of what is decided; nil for nobody.
 	Watch Watcher
 
+	scope    scope
 	underway underway
+}
+
+// scope is the context of an attempt and of the waits before it. One serves all of them,
+// until an attempt's timeout ends it: a context for each attempt, below one for the call,
+// costs as much as all other decisions together.
+type scope struct {
+	parent context.Context //nolint:containedctx // that of the call
+	ctx    context.Context //nolint:containedctx // below it
+	end    context.CancelCauseFunc
 }
 
 // underway is the attempt that is being made. It is kept here, once, and not handed up and
@@ -55,8 +70,9 @@ type underway struct {
 	ticket  Ticket
 	asked   bool // the ticket was taken at the end of the wait
 	sentAt  time.Time
-	learnt  bool // the limiter knows what the answer says of the rate
-	settled bool // the ticket is given back
+	timer   *time.Timer // ends the scope; nil where the attempt sees to that
+	learnt  bool        // the limiter knows what the answer says of the rate
+	settled bool        // the ticket is given back
 }
 
 // A Watcher counts and logs decisions. Its methods must not block.
@@ -128,7 +144,7 @@ func (e *BudgetError) Error() string {
 // Do makes the call: it waits for permission, attempts, and repeats what the policy
 // lets it. It returns nil or the error of the last attempt, or why there was none:
 // [*OpenError], [*SlotsFullError], [*RefusedError], [*BudgetError], or the cause of the
-// context. Where a repeat was refused, the error of the last attempt comes first and the
+// context, which is also that of what [Call.Enroll] was given. Where a repeat was refused, the error of the last attempt comes first and the
 // refusal is joined to it ([errors.Join]): it tells when the repeat would be let through.
 // waited is the time spent waiting for permission and between attempts.
 //
@@ -141,32 +157,50 @@ func Do(ctx context.Context, call *Call, attempt Attempt) (waited time.Duration,
 	if err := call.begin(time.Now()); err != nil {
 		return 0, err
 	}
+	call.scope.parent = ctx
+	call.renew()
+	defer call.release()
 	for tries := 1; ; tries++ {
-		wait, refused := call.once(ctx, attempt)
+		wait, refused := call.once(attempt)
 		waited += wait
 		switch {
-		case refused != nil && ctx.Err() != nil:
-			return waited, context.Cause(ctx)
+		case refused != nil && call.scope.ctx.Err() != nil:
+			return waited, context.Cause(call.scope.ctx)
 		case refused != nil && err != nil:
 			return waited, errors.Join(err, refused) // what Mavera said tells more
 		case refused != nil:
 			return waited, refused
 		}
 		err = call.underway.outcome.Err
-		pause, again, refused := call.next(ctx, tries)
+		pause, again, refused := call.next(tries)
 		switch {
 		case refused != nil:
 			return waited, errors.Join(err, refused)
 		case !again:
 			return waited, err
 		}
-		slept, ok := sleep(ctx, pause)
+		slept, ok := sleep(call.scope.ctx, pause)
 		waited += slept
 		if !ok {
-			return waited, context.Cause(ctx)
+			return waited, context.Cause(call.scope.ctx)
 		}
 	}
 }
+
+// renew begins a scope.
+func (c *Call) renew() {
+	c.scope.ctx, c.scope.end = context.WithCancelCause(c.scope.parent)
+	if c.Enroll != nil {
+		c.Enroll(c.scope.end)
+	}
+}
+
+// release ends the last scope.
+func (c *Call) release() { c.scope.end(nil) }
+
+// Context is that of the attempt or wait at hand, or of the last one: it knows why the
+// call ended, if it was ended.
+func (c *Call) Context() context.Context { return c.scope.ctx }
 
 // begin refuses what the breaker would refuse, so that it costs nothing, and settles
 // with the budget: a call pays for retries, one that is a retry itself draws one.
@@ -189,30 +223,30 @@ func (c *Call) begin(now time.Time) error {
 }
 
 // once is one attempt with all that has to let it through, and what is made of it.
-func (c *Call) once(ctx context.Context, attempt Attempt) (waited time.Duration, refused error) {
+func (c *Call) once(attempt Attempt) (waited time.Duration, refused error) {
 	var lease *Lease
 	if c.Slots != nil {
-		lease, waited, refused = c.Slots.Acquire(ctx, c.Caller)
+		lease, waited, refused = c.Slots.Acquire(c.scope.ctx, c.Caller)
 		if refused != nil {
 			c.tell(waited, 0)
 			return waited, refused
 		}
 		defer lease.Release()
 	}
-	waited, refused = c.paced(ctx, lease, waited, attempt)
-	if refused == nil && c.underway.outcome.Err != nil && c.Settle != nil && ctx.Err() == nil {
-		c.Settle(ctx, lease, &c.underway.outcome)
+	waited, refused = c.paced(lease, waited, attempt)
+	if refused == nil && c.underway.outcome.Err != nil && c.Settle != nil && c.scope.ctx.Err() == nil {
+		c.Settle(c.scope.ctx, lease, &c.underway.outcome)
 	}
 	return waited, refused
 }
 
 // paced is one attempt that has its slot, which it waited for.
-func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, attempt Attempt) (_ time.Duration, refused error) {
+func (c *Call) paced(lease *Lease, waited time.Duration, attempt Attempt) (_ time.Duration, refused error) {
 	// An attempt of which nothing else is known has gone out, and says nothing of the
 	// upstream: so it stands should it panic.
 	c.underway = underway{}
 	c.underway.outcome.Sends = 1
-	paced, refused := c.admit(ctx)
+	paced, refused := c.admit(c.scope.ctx)
 	c.tell(waited, paced)
 	waited += paced
 	defer c.settleOutcome()
@@ -221,19 +255,28 @@ func (c *Call) paced(ctx context.Context, lease *Lease, waited time.Duration, at
 	}
 	c.underway.sentAt = time.Now()
 	defer c.learn()
+	ctx := c.scope.ctx
+	if c.Watch != nil {
+		ctx = c.Watch.Attempting(ctx)
+	}
 	if c.Timeout > 0 {
-		within, cancel := context.WithTimeoutCause(ctx, c.Timeout, c.TimeoutCause)
-		defer cancel()
-		ctx = within
+		end := c.scope.end
+		c.underway.timer = time.AfterFunc(c.Timeout, func() { end(c.TimeoutCause) })
+		defer c.unlimit()
 	}
-	if c.Watch == nil {
-		c.underway.outcome = attempt(ctx, lease)
-		return waited, nil
-	}
-	ctx = c.Watch.Attempting(ctx)
 	c.underway.outcome = attempt(ctx, lease)
-	c.Watch.Attempted(ctx)
+	if c.Watch != nil {
+		c.Watch.Attempted(ctx)
+	}
 	return waited, nil
+}
+
+// unlimit stops the timer of an attempt. Where it has fired, what it ends is left to it:
+// it may not have come to that yet.
+func (c *Call) unlimit() {
+	if !c.underway.timer.Stop() {
+		c.renew()
+	}
 }
 
 // Answered is for an attempt whose answer goes on for long after its head: others wait
@@ -332,9 +375,9 @@ func (c *Call) learn() {
 
 // next decides whether there is another attempt, and after which pause. refused says
 // that the breaker would not let it through.
-func (c *Call) next(ctx context.Context, tries int) (pause time.Duration, again bool, refused error) {
+func (c *Call) next(tries int) (pause time.Duration, again bool, refused error) {
 	o := &c.underway.outcome
-	if tries >= c.Policy.Attempts || !c.repeatable(ctx, o) {
+	if tries >= c.Policy.Attempts || !c.repeatable(o) {
 		return 0, false, nil
 	}
 	if o.HasRetryAfter {
@@ -347,7 +390,7 @@ func (c *Call) next(ctx context.Context, tries int) (pause time.Duration, again 
 	}
 	now := time.Now()
 	end := now.Add(pause)
-	if deadline, ok := ctx.Deadline(); ok && !end.Before(deadline) {
+	if deadline, ok := c.scope.ctx.Deadline(); ok && !end.Before(deadline) {
 		return 0, false, nil
 	}
 	if state, retryAt, _ := c.Breaker.Check(now); state == Open && retryAt.After(end) {
@@ -367,8 +410,8 @@ func (c *Call) next(ctx context.Context, tries int) (pause time.Duration, again 
 
 // repeatable reports whether the policy lets an attempt that ended so be repeated, and
 // there is still somebody to repeat it for.
-func (c *Call) repeatable(ctx context.Context, o *Outcome) bool {
-	return o.Err != nil && ctx.Err() == nil && (o.Repeat || o.Unknown && c.Policy.RepeatUnknown)
+func (c *Call) repeatable(o *Outcome) bool {
+	return o.Err != nil && c.scope.ctx.Err() == nil && (o.Repeat || o.Unknown && c.Policy.RepeatUnknown)
 }
 
 // sleep returns after d, or when ctx ends; slept is how long that took, and ok reports

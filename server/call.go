@@ -46,6 +46,7 @@ type call struct {
 	ownKey    bool // the key is the caller's
 	resent    bool // it is itself a retry, of a client or a proxy
 	origin    origin
+	life      life
 	loop      *resilience.Call
 
 	trail     *tracing.Trail // notes for the trace

@@ -1,6 +1,7 @@
 package server
 
 import (
+	"context"
 	"errors"
 	"io"
 
@@ -42,7 +43,7 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 			h.observe(ctx, c, answer.Losses)
 		}
 		if err := stream.SendMsg(answer); err != nil {
-			return c.exchange().Ended(ctx, true) // nobody is there any more
+			return c.exchange().Ended(context.Cause(ctx), true) // nobody is there any more
 		}
 	}
 }

@@ -93,11 +93,13 @@ func (e *exchange) leaving(ctx context.Context, f *mavera.Failure, begin time.Ti
 
 // failure is what the caller is told: the failure of the last attempt, or why there
 // was none. What refused a repeat decides when the next one makes sense.
-func (e *exchange) failure(ctx context.Context, err error) error {
+func (e *exchange) failure(err error) error {
 	failure, refusal := (*mavera.Failure)(nil), refused(err)
 	switch ok := errors.As(err, &failure); {
-	case !ok && refusal == nil, ok && left(failure) && e.sent && !failure.OutcomeUnknown:
-		return e.call.exchange().Ended(ctx, e.sent)
+	case !ok && refusal == nil:
+		return e.call.exchange().Ended(err, e.sent)
+	case ok && left(failure) && e.sent && !failure.OutcomeUnknown:
+		return e.call.exchange().Ended(context.Cause(e.call.loop.Context()), e.sent)
 	case !ok:
 		return refusal
 	case refusal != nil && failure.Retryable:

@@ -77,8 +77,9 @@ func TestAttemptTimeout(t *testing.T) {
 // TestTotalTimeout shows who sets the deadline of what lies below.
 func TestTotalTimeout(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		c := &call{plan: &transcode.Plan{TotalTimeout: 2 * time.Minute}, start: time.Now()}
 		below := func(ctx context.Context, _ any) (any, error) {
+			ctx, release := callOf(ctx).life.below(ctx)
+			defer release()
 			<-ctx.Done()
 			return nil, context.Cause(ctx)
 		}
@@ -92,6 +93,7 @@ func TestTotalTimeout(t *testing.T) {
 			{"a shorter one of the caller's", time.Second, time.Second, context.DeadlineExceeded},
 			{"a longer one of the caller's", time.Hour, time.Hour, context.DeadlineExceeded},
 		} {
+			c := &call{plan: &transcode.Plan{TotalTimeout: 2 * time.Minute}, start: time.Now()}
 			ctx, cancel := context.WithValue(t.Context(), callKey{}, c), context.CancelFunc(func() {})
 			if row.deadline > 0 {
 				ctx, cancel = context.WithTimeout(ctx, row.deadline)

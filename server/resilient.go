@@ -111,6 +111,7 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 		Timeout: c.plan.AttemptTimeout, TimeoutCause: mavera.ErrAttemptTimeout,
 		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: c.resent,
 		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
+		Enroll: c.life.enroll,
 		Random: rand.Float64,
 		Watch:  &watcher{resilient: r, call: c, exchange: op.exchange, breaker: family.Value.breaker},
 	}
@@ -148,7 +149,7 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 	})
 	c.waited = waited
 	if err != nil {
-		err = e.failure(ctx, err)
+		err = e.failure(err)
 		op.end(err)
 		return nil, err
 	}

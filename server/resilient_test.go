@@ -20,6 +20,7 @@ import (
 	"google.golang.org/grpc/status"
 
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
+	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/resilience"
 )
 
@@ -506,12 +507,14 @@ func TestRateHeaders(t *testing.T) {
 		{"none", nil, time.Time{}, resilience.Headers{}},
 		{
 			"all",
-			http.Header{"X-Ratelimit-Limit": {"60"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1772366430"}}, date,
+			http.Header{"X-Ratelimit-Limit": {"60"}, "X-Ratelimit-Remaining": {"0"}, "X-Ratelimit-Reset": {"1772366430"}},
+			date,
 			resilience.Headers{Limit: 60, HasLimit: true, HasRemaining: true, Reset: time.Unix(1772366430, 0), Date: date},
 		},
 		{
 			"words: nonsense, which is counted",
-			http.Header{"X-Ratelimit-Limit": {"many"}, "X-Ratelimit-Remaining": {"few"}, "X-Ratelimit-Reset": {"soon"}}, time.Time{},
+			http.Header{"X-Ratelimit-Limit": {"many"}, "X-Ratelimit-Remaining": {"few"}, "X-Ratelimit-Reset": {"soon"}},
+			time.Time{},
 			resilience.Headers{Limit: -1, HasLimit: true, Remaining: -1, HasRemaining: true, Reset: time.Unix(-1, 0)},
 		},
 	} {

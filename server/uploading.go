@@ -262,7 +262,7 @@ func (u *uploading) failure(ctx context.Context, err error) error {
 	case errors.Is(cause, upload.ErrStorageStalled):
 		return mavera.NewFailure(mavera.StorageFailed, cause)
 	case cause != nil:
-		return u.call.exchange().Ended(ctx, false)
+		return u.call.exchange().Ended(cause, false)
 	case errors.As(err, &refusal):
 		failure = mavera.NewFailure(mavera.StorageFailed, err)
 		failure.HTTPStatus = refusal.Status

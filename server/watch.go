@@ -96,7 +96,7 @@ func (w *watches) serve(c *call, stream grpc.ServerStream) error {
 			c.httpStatus = failure.HTTPStatus
 			return err
 		default: // the caller left, or time is up
-			return mavera.Call{Plan: c.plan, Request: c.request}.Ended(ctx, false)
+			return mavera.Call{Plan: c.plan, Request: c.request}.Ended(context.Cause(ctx), false)
 		}
 	}
 }

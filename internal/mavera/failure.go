@@ -154,15 +154,14 @@ func (c Call) lost(ctx context.Context, err error, sent bool) *Failure {
 		}
 		return c.fail(NotSent, err)
 	}
-	f := c.Ended(ctx, sent)
+	f := c.Ended(context.Cause(ctx), sent)
 	f.cause = err
 	return f
 }
 
-// Ended is the failure of a call whose context is done. sent says that Mavera may
-// have received it.
-func (c Call) Ended(ctx context.Context, sent bool) *Failure {
-	cause := context.Cause(ctx)
+// Ended is the failure of a call whose context is done, by its cause. sent says that
+// Mavera may have received it.
+func (c Call) Ended(cause error, sent bool) *Failure {
 	var f *Failure
 	switch {
 	case errors.Is(cause, ErrAttemptTimeout) && !sent:
