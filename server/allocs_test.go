@@ -98,7 +98,7 @@ func BenchmarkUnary(b *testing.B) {
 // are a decision, fewer are to be written down here.
 func TestAllocations(t *testing.T) {
 	call := unaryCall(t)
-	const want = 55
+	const want = 53
 	got := testing.AllocsPerRun(1000, func() {
 		if err := call(); err != nil {
 			t.Fatal(err)

@@ -37,11 +37,14 @@ func (p *Plan) Answer(r *Request, body []byte) (*Answer, error) {
 	if p.hook != nil {
 		body = p.hook(body)
 	}
-	d := decoder{
-		scanner: scanner{in: body},
-		out:     make([]byte, 0, len(body)+len(body)/8+16),
-		page:    r.page,
+	d, ok := p.decoders.Get().(*decoder)
+	if !ok {
+		d = new(decoder)
 	}
+	defer p.release(d)
+	d.restart(body)
+	d.out = make([]byte, 0, len(body)+len(body)/8+16)
+	d.page = r.page
 	if d.peek() == 0 && d.pos == len(body) {
 		if p.HTTPMethod == http.MethodDelete {
 			return &Answer{}, nil
@@ -56,4 +59,13 @@ func (p *Plan) Answer(r *Request, body []byte) (*Answer, error) {
 		return nil, &MalformedAnswerError{d.err}
 	}
 	return &Answer{Wire: d.out, Credits: d.credits, HasCredits: d.hasCredits && p.Billed, Losses: d.losses}, nil
+}
+
+// release keeps the memory of a decoder for another answer, but for what is not its own.
+func (p *Plan) release(d *decoder) {
+	d.in, d.out, d.page, d.err, d.losses = nil, nil, nil, nil, nil
+	clear(d.extras[:cap(d.extras)]) // they are parts of the answer
+	if cap(d.scratch)+cap(d.extras) <= maxKeptEvent {
+		p.decoders.Put(d)
+	}
 }

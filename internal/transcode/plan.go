@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"google.golang.org/genproto/googleapis/api/annotations"
@@ -81,7 +82,8 @@ type Plan struct {
 	paging        *paging
 	pageSize      *field
 	pageToken     *field
-	hook          hook // of an RPC whose answers come in two forms, or nil
+	hook          hook       // of an RPC whose answers come in two forms, or nil
+	decoders      *sync.Pool // of *decoder
 }
 
 // NewInput returns an empty request message of the RPC.
@@ -130,9 +132,10 @@ func Compile(services ...protoreflect.ServiceDescriptor) ([]*Plan, error) {
 
 func (s *schemas) plan(method protoreflect.MethodDescriptor) (*Plan, error) {
 	p := &Plan{
-		Service: string(method.Parent().FullName()),
-		File:    method.ParentFile().Path(),
-		RPC:     string(method.Name()),
+		decoders: new(sync.Pool),
+		Service:  string(method.Parent().FullName()),
+		File:     method.ParentFile().Path(),
+		RPC:      string(method.Name()),
 	}
 	p.Procedure = "/" + p.Service + "/" + p.RPC
 	rule, err := p.route(method)
