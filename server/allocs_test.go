@@ -98,7 +98,7 @@ func BenchmarkUnary(b *testing.B) {
 // are a decision, fewer are to be written down here.
 func TestAllocations(t *testing.T) {
 	call := unaryCall(t)
-	const want = 53
+	const want = 45
 	got := testing.AllocsPerRun(1000, func() {
 		if err := call(); err != nil {
 			t.Fatal(err)

@@ -21,7 +21,7 @@ func (s *Server) chain() []interceptor {
 		&spans{s.options},          // outside logging, so that what is measured is all that a caller waits for
 		telling{s.options.Ended},   // outside finish, as logging is: it tells what the caller gets
 		logging{s.options.Logger},  // outside finish: it logs the status that the caller gets
-		finish{},                   // outside all that can fail: status, details and trailers are written once
+		newFinish(),                // outside all that can fail: status, details and trailers are written once
 		recovering(s.options),      // inside finish, so that a panic gets a proper status too
 		limits{s.calls, s.streams}, // outside every wait and exchange: it ends them
 		newIdentity(s.options),     // before validation: a refusal is logged with its caller

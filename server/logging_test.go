@@ -160,7 +160,7 @@ func TestLevelOf(t *testing.T) {
 
 // TestStatusError keeps both halves of a failure.
 func TestStatusError(t *testing.T) {
-	_, err := (&call{rpc: "GetPersona", requestID: "r-1"}).end(invalidMetadata("x-a", "is wrong"))
+	err := (&call{rpc: "GetPersona", requestID: "r-1"}).end(&trailer{md: make(metadata.MD)}, invalidMetadata("x-a", "is wrong"))
 	if status.Code(err) != codes.InvalidArgument {
 		t.Errorf("got %v", err)
 	}

@@ -98,6 +98,14 @@ func (r *resilient) do(ctx context.Context, c *call, in any, next grpc.UnaryHand
 	return r.run(ctx, c, in, next)
 }
 
+// A course is what the loop of one call holds on to, in one piece of memory.
+type course struct {
+	loop      resilience.Call
+	watcher   watcher
+	exchange  exchange
+	operation operation
+}
+
 // run makes the exchange of a call that is known in full, with its key.
 func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHandler) (any, error) {
 	key := r.keys.Use(c.key)
@@ -105,15 +113,18 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 	family := r.families.Use(familyKey{key: c.key, family: c.plan.Family})
 	defer family.Release()
 
-	op := r.operation(c)
-	call := &resilience.Call{
+	way := new(course)
+	call, e, op := &way.loop, &way.exchange, &way.operation
+	r.operation(op, c)
+	way.watcher = watcher{resilient: r, call: c, exchange: op.exchange, breaker: family.Value.breaker}
+	*call = resilience.Call{
 		Policy:  family.Value.policy,
 		Timeout: c.plan.AttemptTimeout, TimeoutCause: mavera.ErrAttemptTimeout,
 		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: c.resent,
 		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
 		Enroll: c.life.enroll,
 		Random: rand.Float64,
-		Watch:  &watcher{resilient: r, call: c, exchange: op.exchange, breaker: family.Value.breaker},
+		Watch:  &way.watcher,
 	}
 	if c.plan.Capped {
 		call.Slots = family.Value.slots
@@ -127,7 +138,7 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 		call.Policy = &once
 	}
 	c.loop = call
-	e := exchange{call: c, slow: call.Policy.SlowDeadline}
+	*e = exchange{call: c, slow: call.Policy.SlowDeadline}
 	lookUp := r.lookUps.of(c, key.Value.creations)
 	defer lookUp.end()
 	if lookUp != nil {

@@ -153,9 +153,9 @@ type operation struct {
 	begin      time.Time
 }
 
-// operation begins the notes of a call to Mavera.
-func (r *resilient) operation(c *call) *operation {
-	o := &operation{observer: r.options.Observer, call: c, client: r.options.Client, generative: r.generative[c.plan]}
+// operation begins the notes of a call to Mavera, in o.
+func (r *resilient) operation(o *operation, c *call) {
+	*o = operation{observer: r.options.Observer, call: c, client: r.options.Client, generative: r.generative[c.plan]}
 	if o.generative != nil {
 		o.begin = time.Now()
 	}
@@ -164,7 +164,6 @@ func (r *resilient) operation(c *call) *operation {
 	}
 	o.exchange = c.trail.Exchange(o)
 	c.notes = o.exchange
-	return o
 }
 
 // end ends the notes.

@@ -91,7 +91,14 @@ type Client struct {
 	traces    propagation.TextMapPropagator
 	screen    screen
 	dates     dates
-	buffers   sync.Pool // of *bytes.Buffer, empty
+	buffers   sync.Pool // of *buffer, empty
+}
+
+// A buffer holds the body of an answer.
+type buffer struct {
+	bytes.Buffer
+
+	limited io.LimitedReader
 }
 
 // NewClient returns a client.
@@ -187,7 +194,7 @@ func (c *Client) refusal(call Call, response *http.Response) *Failure {
 }
 
 // whole reads the body of an answer whole; where it succeeds, it is to be released.
-func (c *Client) whole(ctx context.Context, call Call, response *http.Response) (*bytes.Buffer, *Failure) {
+func (c *Client) whole(ctx context.Context, call Call, response *http.Response) (*buffer, *Failure) {
 	body, err := c.read(response)
 	if err == nil {
 		return body, nil
@@ -278,29 +285,31 @@ const maxKept = 1 << 20
 
 // read reads the body of an answer whole, into a buffer that the caller releases
 // once it is translated: what the transcoder makes of a body holds no part of it.
-func (c *Client) read(response *http.Response) (*bytes.Buffer, error) {
-	buffer, ok := c.buffers.Get().(*bytes.Buffer)
+func (c *Client) read(response *http.Response) (*buffer, error) {
+	b, ok := c.buffers.Get().(*buffer)
 	if !ok {
-		buffer = new(bytes.Buffer)
+		b = new(buffer)
 	}
 	if response.ContentLength > c.maxAnswer {
-		return buffer, errTooLarge
+		return b, errTooLarge
 	}
-	buffer.Grow(int(max(response.ContentLength, 0)) + bytes.MinRead)
-	_, err := buffer.ReadFrom(io.LimitReader(response.Body, c.maxAnswer+1))
+	b.Grow(int(max(response.ContentLength, 0)) + bytes.MinRead)
+	b.limited = io.LimitedReader{R: response.Body, N: c.maxAnswer + 1}
+	_, err := b.ReadFrom(&b.limited)
+	b.limited.R = nil
 	switch {
-	case int64(buffer.Len()) > c.maxAnswer:
-		return buffer, errTooLarge
+	case int64(b.Len()) > c.maxAnswer:
+		return b, errTooLarge
 	case err != nil:
-		return buffer, fmt.Errorf("read answer: %w", err)
+		return b, fmt.Errorf("read answer: %w", err)
 	}
-	return buffer, nil
+	return b, nil
 }
 
-func (c *Client) release(buffer *bytes.Buffer) {
-	if buffer.Cap() <= maxKept {
-		buffer.Reset()
-		c.buffers.Put(buffer)
+func (c *Client) release(b *buffer) {
+	if b.Cap() <= maxKept {
+		b.Reset()
+		c.buffers.Put(b)
 	}
 }
 

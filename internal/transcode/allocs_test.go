@@ -20,7 +20,7 @@ func TestAllocations(t *testing.T) {
 		body      []byte        // decoded, where there is one
 		want      float64
 	}{
-		{name: "encode a query", rpc: "ListPersonas", in: &maverav1.ListPersonasRequest{Search: &search}, want: 6},
+		{name: "encode a query", rpc: "ListPersonas", in: &maverav1.ListPersonasRequest{Search: &search}, want: 5},
 		{name: "encode a body", rpc: "CreateResponse", in: &maverav1.CreateResponseRequest{
 			Model: "mavera-1", Temperature: &temperature, Input: &maverav1.ResponseInput{Form: &maverav1.ResponseInput_Text{Text: "Who buys?"}},
 		}, want: 5},

@@ -100,7 +100,10 @@ func (p *Plan) expand(e *encoder, msg protoreflect.Message, r *Request) string {
 
 // queryOf writes the fields that travel in the query.
 func (p *Plan) queryOf(e *encoder, msg protoreflect.Message) []byte {
-	var q []byte
+	if len(p.queryFields) == 0 {
+		return nil
+	}
+	q := make([]byte, 0, 64) // most fit in
 	for _, f := range p.queryFields {
 		if !msg.Has(f.desc) {
 			continue
