@@ -10,9 +10,10 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
-	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 )
 
 // callers ask a system. Caller number i is one that asks one question at a time.
@@ -22,10 +23,7 @@ type callers interface {
 }
 
 // grpcCallers share connections.
-type grpcCallers struct {
-	conns   []*grpc.ClientConn
-	clients []maverav1.PersonasServiceClient // one per connection
-}
+type grpcCallers struct{ conns []*grpc.ClientConn }
 
 func dialCallers(address string, connections int) (*grpcCallers, error) {
 	c := new(grpcCallers)
@@ -35,7 +33,6 @@ func dialCallers(address string, connections int) (*grpcCallers, error) {
 			return nil, errors.Join(err, c.close())
 		}
 		c.conns = append(c.conns, conn)
-		c.clients = append(c.clients, maverav1.NewPersonasServiceClient(conn))
 	}
 	return c, nil
 }
@@ -48,20 +45,35 @@ func (c *grpcCallers) close() error {
 	return errors.Join(errs...)
 }
 
-func (c *grpcCallers) list(ctx context.Context, i int, q question) (*maverav1.ListPersonasResponse, error) {
-	answer, err := c.clients[i%len(c.clients)].ListPersonas(ctx, q.request())
-	if err != nil {
-		return nil, fmt.Errorf("list personas, %s: %w", q, err)
+// keyHeader is the metadata for a caller's own key.
+const keyHeader = "x-mavera-api-key"
+
+func (c *grpcCallers) answer(ctx context.Context, i int, q question) (proto.Message, error) {
+	method, request, answer := q.call()
+	if q.policy != nil {
+		ctx = metadata.AppendToOutgoingContext(ctx, keyHeader, q.policy.key)
+	}
+	if err := c.conns[i%len(c.conns)].Invoke(ctx, method, request, answer, grpc.StaticMethod()); err != nil {
+		return nil, fmt.Errorf("%s, %s: %w", method, q, err)
 	}
 	return answer, nil
 }
 
 func (c *grpcCallers) ask(ctx context.Context, i int, q question) error {
-	answer, err := c.list(ctx, i, q)
-	if err == nil && len(answer.GetData()) != q.size.rows {
-		return fmt.Errorf("list personas, %s: %d rows, want %d", q, len(answer.GetData()), q.size.rows)
+	answer, err := c.answer(ctx, i, q)
+	if err != nil {
+		return err
 	}
-	return err
+	if got := rowsOf(answer); got != q.size.rows {
+		return fmt.Errorf("%s, %s: %d rows, want %d", answer.ProtoReflect().Descriptor().Name(), q, got, q.size.rows)
+	}
+	return nil
+}
+
+// rowsOf counts the rows of a list.
+func rowsOf(list proto.Message) int {
+	m := list.ProtoReflect()
+	return m.Get(m.Descriptor().Fields().ByName("data")).List().Len()
 }
 
 // httpCallers speak plain HTTP/1.1 over as many connections as there are calls at a

@@ -18,6 +18,9 @@ type load struct {
 	// (open loop); 0 for callers that wait for their answers (closed loop).
 	rate    int
 	callers int // of a closed loop
+	// policies are those that the calls of a closed loop rotate over; none for lists of
+	// personas with the system's own key.
+	policies []policy
 	// turn is how long a system is called before it is the next one's turn.
 	turn   time.Duration
 	rounds int
@@ -40,6 +43,12 @@ func (l load) String() string {
 	if l.rate > 0 {
 		text = fmt.Sprintf("%s, %d/s", l.size.name, l.rate)
 	}
+	switch n := len(l.policies); {
+	case n == 1:
+		text += ", 1 policy"
+	case n > 1:
+		text += fmt.Sprintf(", %d policies", n)
+	}
 	if l.delay != atOnce {
 		text += ", upstream " + string(l.delay)
 	}
@@ -49,10 +58,10 @@ func (l load) String() string {
 // loads are those of a run.
 func (o options) loads() []load {
 	closedTurn, openTurn, rounds, openRounds := 300*time.Millisecond, 1500*time.Millisecond, o.rounds, (o.rounds+2)/3
-	growing := []int{8, 32, 128, 512, 2000}
+	growing, rotating := []int{8, 32, 128, 512, 2000}, []int{1, 8, 64}
 	if o.quick {
 		closedTurn, openTurn, rounds, openRounds = 150*time.Millisecond, 400*time.Millisecond, 3, 1
-		growing = []int{8, 2000}
+		growing, rotating = []int{8, 2000}, []int{1, 64}
 	}
 	var out []load
 	add := func(part string, l load) {
@@ -83,6 +92,10 @@ func (o options) loads() []load {
 	for _, d := range []delay{fixed, tailed} {
 		add(delaysPart, load{size: first, rate: rates()[0], delay: d})
 	}
+	// Before the many callers, whose memory stays a while.
+	for _, n := range rotating {
+		add(growthPart, load{size: listSize(), callers: o.callers, policies: policies(n), only: []string{floorName, gatewayName}})
+	}
 	for _, callers := range growing {
 		add(growthPart, load{size: first, callers: callers, only: []string{floorName, gatewayName}})
 	}
@@ -109,6 +122,15 @@ func (l load) run(ctx context.Context, c callers) (tally, error) {
 	return l.closed(ctx, c)
 }
 
+// question is that of a turn's call number i.
+func (l load) question(i int) question {
+	q := question{size: l.size, delay: l.delay.of(i)}
+	if n := len(l.policies); n > 0 {
+		q.policy = &l.policies[i%n]
+	}
+	return q
+}
+
 // closed has each caller make its next call when it has the answer to the one before.
 func (l load) closed(ctx context.Context, c callers) (tally, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -119,7 +141,7 @@ func (l load) closed(ctx context.Context, c callers) (tally, error) {
 	for i := range l.callers {
 		running.Go(func() {
 			for time.Since(begin) < l.turn && ctx.Err() == nil {
-				if err := c.ask(ctx, i, question{size: l.size, delay: l.delay.of(int(calls.Add(1)))}); err != nil {
+				if err := c.ask(ctx, i, l.question(int(calls.Add(1)))); err != nil {
 					cancel(err)
 				}
 			}
@@ -136,7 +158,7 @@ func (l load) open(ctx context.Context, c callers) (tally, error) {
 	late := make([]time.Duration, int(l.turn.Seconds()*float64(l.rate)))
 	begin := time.Now()
 	pace(ctx, l.rate, len(late), func(i int, due time.Time) {
-		q := question{size: l.size, delay: l.delay.of(i)}
+		q := l.question(i)
 		if err := c.ask(ctx, i, q); err != nil {
 			cancel(err)
 		}

@@ -39,18 +39,19 @@ type start struct {
 
 // A line is a row under a load.
 type line struct {
-	Part    string  `json:"part"`
-	Load    string  `json:"load"`
-	Row     string  `json:"row"`
-	Size    string  `json:"size"`
-	Bytes   int     `json:"bytes"`
-	Rate    int     `json:"rate,omitempty"`
-	Callers int     `json:"callers,omitempty"`
-	Delay   string  `json:"delay"`
-	Note    string  `json:"note,omitempty"` // why it was not measured
-	Turns   []turn  `json:"turns,omitempty"`
-	Allocs  float64 `json:"allocs,omitempty"` // per call
-	PeakMiB float64 `json:"peak_mib,omitempty"`
+	Part     string  `json:"part"`
+	Load     string  `json:"load"`
+	Row      string  `json:"row"`
+	Size     string  `json:"size"`
+	Bytes    int     `json:"bytes"`
+	Rate     int     `json:"rate,omitempty"`
+	Callers  int     `json:"callers,omitempty"`
+	Policies int     `json:"policies,omitempty"` // that the calls rotate over
+	Delay    string  `json:"delay"`
+	Note     string  `json:"note,omitempty"` // why it was not measured
+	Turns    []turn  `json:"turns,omitempty"`
+	Allocs   float64 `json:"allocs,omitempty"` // per call
+	PeakMiB  float64 `json:"peak_mib,omitempty"`
 }
 
 // A turn is what a system took for its calls.

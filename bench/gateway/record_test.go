@@ -37,6 +37,11 @@ func fixture() *record {
 	growth := func(row, load string, cpu float64) line {
 		return line{Part: growthPart, Load: load, Row: row, Size: "1KB", Bytes: 1024, Turns: turns(cpu, 5000, 0), PeakMiB: 40}
 	}
+	rotating := func(row, load string, policies int, cpu float64) line {
+		n := growth(row, load, cpu)
+		n.Callers, n.Policies = 32, policies
+		return n
+	}
 	small, large := sizes()[0], sizes()[1]
 	beyond := open(dynamicCommand, 0, 0)
 	beyond.Turns, beyond.PeakMiB, beyond.Note = nil, 0, "not measured: it carries 900 calls/s at most"
@@ -56,6 +61,10 @@ func fixture() *record {
 			open(floorName, 70, 350),
 			beyond,
 			open(gatewayName, 100, 380),
+			rotating(floorName, "1KB, 32 callers, 1 policy", 1, 60),
+			rotating(gatewayName, "1KB, 32 callers, 1 policy", 1, 84),
+			rotating(floorName, "1KB, 32 callers, 64 policies", 64, 60),
+			rotating(gatewayName, "1KB, 32 callers, 64 policies", 64, 126),
 			growth(floorName, "1KB, 8 callers", 60),
 			growth(gatewayName, "1KB, 8 callers", 90),
 			growth(floorName, "1KB, 2000 callers", 100),
@@ -98,7 +107,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("without -check: %v", err)
 	}
 	err := (options{check: true}).report(new(bytes.Buffer), fixture())
-	if want := "4 targets are missed"; err == nil || err.Error() != want {
+	if want := "5 targets are missed"; err == nil || err.Error() != want {
 		t.Errorf("with -check: %v, want %q", err, want)
 	}
 }
@@ -168,7 +177,12 @@ func TestLoadsOfARun(t *testing.T) {
 			"closed: 1KB, 32 callers", "closed: 12.5KB, 32 callers", "closed: 100KB, 32 callers",
 			"rates: 1KB, 1000/s", "rates: 1KB, 3000/s",
 			"delays: 1KB, 1000/s, upstream 50 ms", "delays: 1KB, 1000/s, upstream tail",
+			"growth: 1KB, 32 callers, 1 policy", "growth: 1KB, 32 callers, 64 policies",
 			"growth: 1KB, 8 callers", "growth: 1KB, 2000 callers",
+		}},
+		{[]string{"-parts", "growth", "-callers", "16"}, []string{
+			"growth: 1KB, 16 callers, 1 policy", "growth: 1KB, 16 callers, 8 policies", "growth: 1KB, 16 callers, 64 policies",
+			"growth: 1KB, 8 callers", "growth: 1KB, 32 callers", "growth: 1KB, 128 callers", "growth: 1KB, 512 callers", "growth: 1KB, 2000 callers",
 		}},
 	} {
 		if diff := cmp.Diff(tc.want, names(tc.args...)); diff != "" {

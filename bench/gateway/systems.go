@@ -88,7 +88,7 @@ func startFloor(command string) func(context.Context, *bench) (*system, error) {
 // calls that it traces, the upstream taking the spans.
 func startGateway(traced string, more ...string) func(context.Context, *bench) (*system, error) {
 	return func(ctx context.Context, b *bench) (*system, error) {
-		environ := append(rig.Environ(b.base), more...)
+		environ := append(b.environ(), more...)
 		if traced != "" {
 			environ = append(environ,
 				"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG="+traced,
@@ -103,7 +103,13 @@ func startAgainst(ctx context.Context, b *bench) (*system, error) {
 	if b.against == "" {
 		return nil, &absentError{"-against names no other build"}
 	}
-	return b.startBuild(ctx, b.against, rig.Environ(b.base))
+	return b.startBuild(ctx, b.against, b.environ())
+}
+
+// environ is that of a gateway: its defaults, but that callers may bring keys. It makes no
+// difference to calls that bring none.
+func (b *bench) environ() []string {
+	return append(rig.Environ(b.base), "GATEWAY_ALLOW_CALLER_KEYS=true")
 }
 
 func (b *bench) startBuild(ctx context.Context, path string, environ []string) (*system, error) {
