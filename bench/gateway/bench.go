@@ -154,7 +154,7 @@ func (b *bench) measureLoad(ctx context.Context, l load) error {
 		if len(l.only) > 0 && !slices.Contains(l.only, y.name) {
 			continue
 		}
-		n := &line{Part: l.part, Load: l.String(), Row: y.name, Size: l.size.name, Bytes: l.size.bytes, Rate: l.rate, Callers: l.callers, Policies: len(l.policies), Delay: string(l.delay)}
+		n := &line{Part: l.part, Load: l.String(), Row: y.name, Size: l.size.name, Bytes: l.size.bytes, Rate: l.rate, Callers: l.callers, Policies: len(l.policies), Events: l.events, Delay: string(l.delay)}
 		lines = append(lines, n)
 		if most := b.record.most(y.name, l.size.name); l.rate > 0 && most > 0 && most < float64(l.rate) {
 			n.Note = fmt.Sprintf("not measured: it carries %.0f calls/s at most", most)
@@ -205,7 +205,7 @@ func (b *bench) warm(ctx context.Context, y *system, l load, n *line) error {
 	if err := rig.ForgetPeak(y.process.PID()); err != nil {
 		return err
 	}
-	if y.process.Admin == "" || l.part != closedPart {
+	if y.process.Admin == "" || l.part != closedPart && l.part != streamsPart {
 		return nil
 	}
 	before, err := rig.Mallocs(ctx, y.process.Admin)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -16,9 +17,11 @@ import (
 	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 )
 
-// callers ask a system. Caller number i is one that asks one question at a time.
+// callers ask a system. Caller number i is one that asks one question at a time, or reads
+// one stream with a number of events.
 type callers interface {
 	ask(ctx context.Context, i int, q question) error
+	stream(ctx context.Context, i, events int) error
 	close() error
 }
 
@@ -70,6 +73,23 @@ func (c *grpcCallers) ask(ctx context.Context, i int, q question) error {
 	return nil
 }
 
+func (c *grpcCallers) stream(ctx context.Context, i, events int) error {
+	stream, err := rig.OpenStream(ctx, c.conns[i%len(c.conns)], rig.Burst(events))
+	if err != nil {
+		return err //nolint:wrapcheck // it says what failed
+	}
+	got, err := rig.Count(stream)
+	return enough(got, events, err)
+}
+
+// enough checks how many events there were. Those that begin and end a stream are more.
+func enough(got, want int, err error) error {
+	if err == nil && got < want {
+		return fmt.Errorf("a stream of %d events ended after %d", want, got)
+	}
+	return err
+}
+
 // rowsOf counts the rows of a list.
 func rowsOf(list proto.Message) int {
 	m := list.ProtoReflect()
@@ -80,15 +100,17 @@ func rowsOf(list proto.Message) int {
 // time, and discard the answers.
 type httpCallers struct {
 	transport *http.Transport
+	base      string // the URL of the API, for streams; empty where none are asked for
 	request   func(ctx context.Context, q question) (*http.Request, error)
 }
 
 // maxConnections is more than any load asks for but that of the largest growth.
 const maxConnections = 2048
 
-func newHTTPCallers(request func(ctx context.Context, q question) (*http.Request, error)) *httpCallers {
+func newHTTPCallers(base string, request func(ctx context.Context, q question) (*http.Request, error)) *httpCallers {
 	return &httpCallers{
 		transport: &http.Transport{MaxIdleConns: maxConnections, MaxIdleConnsPerHost: maxConnections, MaxConnsPerHost: maxConnections},
+		base:      base,
 		request:   request,
 	}
 }
@@ -118,11 +140,36 @@ func (c *httpCallers) ask(ctx context.Context, _ int, q question) error {
 	return nil
 }
 
+func (c *httpCallers) stream(ctx context.Context, _, events int) error {
+	body, err := rig.ReplyClient{HTTP: &http.Client{Transport: c.transport}, Base: c.base, Key: benchmarkKey}.Open(ctx, rig.Burst(events))
+	if err != nil {
+		return err //nolint:wrapcheck // it says what failed
+	}
+	defer body.Close()
+	got, err := countEvents(body)
+	return enough(got, events, err)
+}
+
+// countEvents reads a stream to its end. A blank line ends each event.
+func countEvents(body io.Reader) (int, error) {
+	n := 0
+	lines := bufio.NewScanner(body)
+	for lines.Scan() {
+		if len(lines.Bytes()) == 0 {
+			n++
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return n, fmt.Errorf("read stream: %w", err)
+	}
+	return n, nil
+}
+
 // get asks for the list as Mavera has it.
-func get(address, key string) func(context.Context, question) (*http.Request, error) {
+func get(base, key string) func(context.Context, question) (*http.Request, error) {
 	return func(ctx context.Context, q question) (*http.Request, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet,
-			"http://"+address+basePath+personasPath+"?search="+url.QueryEscape(q.String()), http.NoBody)
+			base+personasPath+"?search="+url.QueryEscape(q.String()), http.NoBody)
 		if err != nil {
 			return nil, err
 		}

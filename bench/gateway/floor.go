@@ -114,7 +114,8 @@ func split(method string) (service, rpc string) {
 }
 
 // register serves the methods by hand: what a dynamic message answers is none of the
-// generated type. The lists of families are the floor's alone.
+// generated type. The lists of families and streams are the floor's alone: its streams are
+// those of the relay of bench/streams.
 func (f *floor) register(server *grpc.Server) {
 	f.serve(server, maverav1.PersonasService_ListPersonas_FullMethodName, func(ctx context.Context, decode func(any) error) (any, error) {
 		in := new(maverav1.ListPersonasRequest)
@@ -134,6 +135,8 @@ func (f *floor) register(server *grpc.Server) {
 			return f.listFamily(ctx, of.path)
 		})
 	}
+	relay := &rig.Relay{Upstream: rig.ReplyClient{HTTP: f.http, Base: f.base, Key: f.key}, Message: rig.Unparsed}
+	relay.Register(server)
 }
 
 func (f *floor) serve(server *grpc.Server, method string, handle func(ctx context.Context, decode func(any) error) (any, error)) {

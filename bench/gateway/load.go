@@ -21,7 +21,11 @@ type load struct {
 	// policies are those that the calls of a closed loop rotate over; none for lists of
 	// personas with the system's own key.
 	policies []policy
-	// turn is how long a system is called before it is the next one's turn.
+	// events are those of each stream, where callers read streams, one each in a turn; 0 for
+	// calls.
+	events int
+	// turn is how long a system is called before it is the next one's turn. One with
+	// streams takes as long as they do.
 	turn   time.Duration
 	rounds int
 	only   []string // rows; none for all
@@ -29,16 +33,29 @@ type load struct {
 
 // The parts of a run.
 const (
-	closedPart = "closed"
-	ratesPart  = "rates"
-	delaysPart = "delays"
-	growthPart = "growth"
+	closedPart  = "closed"
+	ratesPart   = "rates"
+	delaysPart  = "delays"
+	streamsPart = "streams"
+	growthPart  = "growth"
 )
 
-func parts() []string { return []string{closedPart, ratesPart, delaysPart, growthPart} }
+func parts() []string {
+	return []string{closedPart, ratesPart, delaysPart, streamsPart, growthPart}
+}
+
+// Streams are as many at a time as in bench/streams, and as long: with an event per stream
+// and millisecond, more than two cores carry.
+const (
+	streamsAtATime  = 256
+	eventsPerStream = 200
+)
 
 // String names the load in the table.
 func (l load) String() string {
+	if l.events > 0 {
+		return fmt.Sprintf("%d streams of %d events", l.callers, l.events)
+	}
 	text := fmt.Sprintf("%s, %d callers", l.size.name, l.callers)
 	if l.rate > 0 {
 		text = fmt.Sprintf("%s, %d/s", l.size.name, l.rate)
@@ -92,6 +109,10 @@ func (o options) loads() []load {
 	for _, d := range []delay{fixed, tailed} {
 		add(delaysPart, load{size: first, rate: rates()[0], delay: d})
 	}
+	add(streamsPart, load{
+		callers: streamsAtATime, events: eventsPerStream,
+		only: []string{floorName, gatewayName, againstName, nginxName, haproxyName},
+	})
 	// Before the many callers, whose memory stays a while.
 	for _, n := range rotating {
 		add(growthPart, load{size: listSize(), callers: o.callers, policies: policies(n), only: []string{floorName, gatewayName}})
@@ -107,19 +128,23 @@ func rates() []int { return []int{1000, 3000} }
 
 // A tally is what came of a turn.
 type tally struct {
-	calls int
+	calls int // or events
 	took  time.Duration
 	// late are the sorted times from when each call was due to its answer, less what the
 	// upstream was asked to wait.
 	late []time.Duration
 }
 
-// run calls for the time of a turn. The first failure ends it.
+// run makes the calls of a turn. The first failure ends it.
 func (l load) run(ctx context.Context, c callers) (tally, error) {
-	if l.rate > 0 {
+	switch {
+	case l.events > 0:
+		return l.streams(ctx, c)
+	case l.rate > 0:
 		return l.open(ctx, c)
+	default:
+		return l.closed(ctx, c)
 	}
-	return l.closed(ctx, c)
 }
 
 // question is that of a turn's call number i.
@@ -149,6 +174,23 @@ func (l load) closed(ctx context.Context, c callers) (tally, error) {
 	}
 	running.Wait()
 	return tally{calls: int(calls.Load()), took: time.Since(begin)}, context.Cause(ctx)
+}
+
+// streams has each caller read one stream to its end.
+func (l load) streams(ctx context.Context, c callers) (tally, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	begin := time.Now()
+	for i := range l.callers {
+		running.Go(func() {
+			if err := c.stream(ctx, i, l.events); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	running.Wait()
+	return tally{calls: l.callers * l.events, took: time.Since(begin)}, context.Cause(ctx)
 }
 
 // open has calls begin at their times.

@@ -2,11 +2,8 @@ package main
 
 import (
 	"encoding/json"
-	"net"
-	"net/http/httptest"
 	"testing"
 
-	"google.golang.org/grpc"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/reflect/protoreflect"
 )
@@ -41,27 +38,7 @@ func TestRotation(t *testing.T) {
 // A list is of the same size and of the same number of fields whatever its family, and
 // the protos model all of it: otherwise a step of the series would be another kind of work.
 func TestFamilies(t *testing.T) {
-	server := httptest.NewServer(upstream())
-	defer server.Close()
-	f, err := newFloor(floorCommand, server.URL+basePath, "mvra_live_test")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.http.CloseIdleConnections()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	floor := grpc.NewServer()
-	f.register(floor)
-	go func() { _ = floor.Serve(listener) }()
-	defer floor.Stop()
-	c, err := dialCallers(listener.Addr().String(), 1)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.close()
-
+	c := dialFloor(t)
 	for _, p := range policies(len(families())) {
 		body := p.family.body()
 		if len(body) != listSize().bytes || !json.Valid(body) {

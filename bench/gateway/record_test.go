@@ -42,6 +42,12 @@ func fixture() *record {
 		n.Callers, n.Policies = 32, policies
 		return n
 	}
+	stream := func(row string, cpu, perSecond, allocs, peak float64) line {
+		return line{
+			Part: streamsPart, Load: "256 streams of 200 events", Row: row, Callers: 256, Events: 200, Delay: string(atOnce),
+			Turns: turns(cpu, perSecond, 0), Allocs: allocs, PeakMiB: peak,
+		}
+	}
 	small, large := sizes()[0], sizes()[1]
 	beyond := open(dynamicCommand, 0, 0)
 	beyond.Turns, beyond.PeakMiB, beyond.Note = nil, 0, "not measured: it carries 900 calls/s at most"
@@ -61,6 +67,9 @@ func fixture() *record {
 			open(floorName, 70, 350),
 			beyond,
 			open(gatewayName, 100, 380),
+			stream(floorName, 6.5, 70000, 9, 40),
+			stream(gatewayName, 6.11, 66000, 18, 60),
+			stream(nginxName, 2.04, 72000, 0, 23),
 			rotating(floorName, "1KB, 32 callers, 1 policy", 1, 60),
 			rotating(gatewayName, "1KB, 32 callers, 1 policy", 1, 84),
 			rotating(floorName, "1KB, 32 callers, 64 policies", 64, 60),
@@ -177,6 +186,7 @@ func TestLoadsOfARun(t *testing.T) {
 			"closed: 1KB, 32 callers", "closed: 12.5KB, 32 callers", "closed: 100KB, 32 callers",
 			"rates: 1KB, 1000/s", "rates: 1KB, 3000/s",
 			"delays: 1KB, 1000/s, upstream 50 ms", "delays: 1KB, 1000/s, upstream tail",
+			"streams: 256 streams of 200 events",
 			"growth: 1KB, 32 callers, 1 policy", "growth: 1KB, 32 callers, 64 policies",
 			"growth: 1KB, 8 callers", "growth: 1KB, 2000 callers",
 		}},

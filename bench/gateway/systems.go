@@ -71,7 +71,7 @@ func (y *system) stop() error {
 }
 
 func startDirect(_ context.Context, b *bench) (*system, error) {
-	return &system{callers: newHTTPCallers(get(b.upstream.Address, benchmarkKey))}, nil
+	return &system{callers: newHTTPCallers(b.base, get(b.base, benchmarkKey))}, nil
 }
 
 func startFloor(command string) func(context.Context, *bench) (*system, error) {
@@ -134,9 +134,9 @@ func (b *bench) serving(ctx context.Context, p *rig.Process) (*system, error) {
 	return y, nil
 }
 
-// answering waits for an HTTP server.
-func (b *bench) answering(ctx context.Context, p *rig.Process, version string, request func(context.Context, question) (*http.Request, error)) (*system, error) {
-	y := &system{process: p, version: version, callers: newHTTPCallers(request)}
+// answering waits for an HTTP server, which streams below a base URL.
+func (b *bench) answering(ctx context.Context, p *rig.Process, version, base string, request func(context.Context, question) (*http.Request, error)) (*system, error) {
+	y := &system{process: p, version: version, callers: newHTTPCallers(base, request)}
 	err := p.UntilAnswering(ctx, func(ctx context.Context) (*http.Request, error) { return request(ctx, question{size: sizes()[0]}) })
 	if err != nil {
 		return nil, errors.Join(err, y.stop())

@@ -35,8 +35,8 @@ func serveUpstream(ctx context.Context, args []string) error {
 	return nil
 }
 
-// upstream answers the persona list that is asked for, or the list of a family, with the
-// headers that Mavera sends. Portkey takes a model's name for the question, see [question.String].
+// upstream answers the persona list that is asked for, the list of a family, or
+// streams a reply, with the headers that Mavera sends. Portkey takes a model's name for the question, see [question.String].
 func upstream() http.Handler {
 	bodies := make(map[string][]byte)
 	for _, s := range sizes() {
@@ -71,6 +71,7 @@ func upstream() http.Handler {
 		body := f.body()
 		mux.HandleFunc("GET "+basePath+f.path, func(w http.ResponseWriter, _ *http.Request) { send(w, body) })
 	}
+	mux.HandleFunc("POST "+basePath+rig.ReplyPath, rig.Reply)
 	mux.HandleFunc("POST "+basePath+chatPath, func(w http.ResponseWriter, r *http.Request) {
 		var chat struct {
 			Model string `json:"model"`
