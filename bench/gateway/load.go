@@ -60,16 +60,20 @@ func (l load) String() string {
 	if l.rate > 0 {
 		text = fmt.Sprintf("%s, %d/s", l.size.name, l.rate)
 	}
-	switch n := len(l.policies); {
-	case n == 1:
-		text += ", 1 policy"
-	case n > 1:
-		text += fmt.Sprintf(", %d policies", n)
+	if n := len(l.policies); n > 0 {
+		text += ", " + policyCount(n)
 	}
 	if l.delay != atOnce {
 		text += ", upstream " + string(l.delay)
 	}
 	return text
+}
+
+func policyCount(n int) string {
+	if n == 1 {
+		return "1 policy"
+	}
+	return fmt.Sprintf("%d policies", n)
 }
 
 // loads are those of a run.

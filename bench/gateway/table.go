@@ -73,7 +73,7 @@ func (r *record) cells(n *line) []string {
 		cells[6] = fmt.Sprintf("%.0f", n.median(func(t turn) float64 { return t.PerSecond }))
 	}
 	if n.Row != directName {
-		cpu := n.median(func(t turn) float64 { return t.CPU })
+		cpu := n.cpu()
 		user := cpu * n.userShare()
 		cells[0] = n.per(cpu)
 		if n.userShare() > 0 {
