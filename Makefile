@@ -87,7 +87,7 @@ bench: build ## Runs the benchmarks (BENCH=<regexp> BENCHTIME=1s), then whole ca
 	go run ./bench/gateway -parts closed -rows protojson,gateway -rounds 15
 
 .PHONY: bench-gateway
-bench-gateway: build ## Prints what the gateway adds to a call beside floors, proxies and Portkey; writes bin/bench-gateway.json and .svg
+bench-gateway: build ## Prints what the gateway adds to calls and events beside floors, proxies and Portkey; writes bin/bench-gateway.json and .svg
 	@for peer in haproxy nginx portkey; do tools/install $$peer || true; done
 	go run ./bench/gateway -json bin/bench-gateway.json -svg bin/bench-gateway.svg $(BENCHFLAGS)
 

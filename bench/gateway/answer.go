@@ -28,7 +28,10 @@ const description = `Runs marketing in a mid-size company, says \"show me\", wan
 
 // body is the persona list of a size, as Mavera writes one: compact, a row for
 // each custom persona. Times are ISO 8601, because protojson reads no Unix seconds.
-func (s size) body() []byte {
+func (s size) body() []byte { return []byte(s.list(persona)) }
+
+// list is a list of exactly the size, of rows that are made to measure.
+func (s size) list(row func(i, size int) string) string {
 	const head, tail = `{"object":"list","data":[`, `],"has_more":false,"next_cursor":null}`
 	var b strings.Builder
 	b.WriteString(head)
@@ -39,10 +42,10 @@ func (s size) body() []byte {
 		}
 		share := room / (s.rows - i)
 		room -= share
-		b.WriteString(persona(i, share))
+		b.WriteString(row(i, share))
 	}
 	b.WriteString(tail)
-	return []byte(b.String())
+	return b.String()
 }
 
 // persona is one row of exactly size bytes.

@@ -45,8 +45,9 @@ func measure(ctx context.Context, o options) (r *record, err error) {
 	if err := b.checkAnswers(ctx); err != nil {
 		return nil, err
 	}
-	for _, l := range o.loads() {
-		if err := b.measureLoad(ctx, l); err != nil {
+	loads := o.loads()
+	for i := range loads {
+		if err := b.measureLoad(ctx, loads[i]); err != nil {
 			return nil, err
 		}
 	}
@@ -83,28 +84,38 @@ func (b *bench) checkAnswers(ctx context.Context) error {
 	if gateway == nil {
 		return nil
 	}
+	var questions []question
 	for _, s := range b.sizes {
-		want, err := list(ctx, b.system(floorName), s)
+		questions = append(questions, question{size: s})
+	}
+	if slices.Contains(b.parts, growthPart) {
+		for _, p := range policies(len(families())) {
+			questions = append(questions, question{size: listSize(), policy: &p})
+		}
+	}
+	for _, q := range questions {
+		want, err := answerOf(ctx, b.system(floorName), q)
 		if err != nil {
 			return err
 		}
-		got, err := list(ctx, gateway, s)
+		got, err := answerOf(ctx, gateway, q)
 		if err != nil {
 			return err
 		}
 		if !proto.Equal(got, want) {
-			return fmt.Errorf("at %s the floor and the gateway return different answers", s.name)
+			method, _, _ := q.call()
+			return fmt.Errorf("to %s at %s the floor and the gateway return different answers", method, q)
 		}
 	}
 	return nil
 }
 
-func list(ctx context.Context, y *system, s size) (proto.Message, error) {
+func answerOf(ctx context.Context, y *system, q question) (proto.Message, error) {
 	c, ok := y.callers.(*grpcCallers)
 	if !ok {
 		return nil, fmt.Errorf("%s does not speak gRPC", y.name)
 	}
-	return c.list(ctx, 0, question{size: s})
+	return c.answer(ctx, 0, q)
 }
 
 // idle is how long the gateway is left alone before its memory is read.
@@ -143,7 +154,7 @@ func (b *bench) measureLoad(ctx context.Context, l load) error {
 		if len(l.only) > 0 && !slices.Contains(l.only, y.name) {
 			continue
 		}
-		n := &line{Part: l.part, Load: l.String(), Row: y.name, Size: l.size.name, Bytes: l.size.bytes, Rate: l.rate, Callers: l.callers, Delay: string(l.delay)}
+		n := &line{Part: l.part, Load: l.String(), Row: y.name, Size: l.size.name, Bytes: l.size.bytes, Rate: l.rate, Callers: l.callers, Policies: len(l.policies), Events: l.events, Delay: string(l.delay)}
 		lines = append(lines, n)
 		if most := b.record.most(y.name, l.size.name); l.rate > 0 && most > 0 && most < float64(l.rate) {
 			n.Note = fmt.Sprintf("not measured: it carries %.0f calls/s at most", most)
@@ -194,7 +205,7 @@ func (b *bench) warm(ctx context.Context, y *system, l load, n *line) error {
 	if err := rig.ForgetPeak(y.process.PID()); err != nil {
 		return err
 	}
-	if y.process.Admin == "" || l.part != closedPart {
+	if y.process.Admin == "" || l.part != closedPart && l.part != streamsPart {
 		return nil
 	}
 	before, err := rig.Mallocs(ctx, y.process.Admin)

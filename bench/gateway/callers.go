@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -10,22 +11,22 @@ import (
 	"strings"
 
 	"google.golang.org/grpc"
+	"google.golang.org/grpc/metadata"
+	"google.golang.org/protobuf/proto"
 
 	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
-	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 )
 
-// callers ask a system. Caller number i is one that asks one question at a time.
+// callers ask a system. Caller number i is one that asks one question at a time, or reads
+// one stream with a number of events.
 type callers interface {
 	ask(ctx context.Context, i int, q question) error
+	stream(ctx context.Context, i, events int) error
 	close() error
 }
 
 // grpcCallers share connections.
-type grpcCallers struct {
-	conns   []*grpc.ClientConn
-	clients []maverav1.PersonasServiceClient // one per connection
-}
+type grpcCallers struct{ conns []*grpc.ClientConn }
 
 func dialCallers(address string, connections int) (*grpcCallers, error) {
 	c := new(grpcCallers)
@@ -35,7 +36,6 @@ func dialCallers(address string, connections int) (*grpcCallers, error) {
 			return nil, errors.Join(err, c.close())
 		}
 		c.conns = append(c.conns, conn)
-		c.clients = append(c.clients, maverav1.NewPersonasServiceClient(conn))
 	}
 	return c, nil
 }
@@ -48,35 +48,69 @@ func (c *grpcCallers) close() error {
 	return errors.Join(errs...)
 }
 
-func (c *grpcCallers) list(ctx context.Context, i int, q question) (*maverav1.ListPersonasResponse, error) {
-	answer, err := c.clients[i%len(c.clients)].ListPersonas(ctx, q.request())
-	if err != nil {
-		return nil, fmt.Errorf("list personas, %s: %w", q, err)
+// keyHeader is the metadata for a caller's own key.
+const keyHeader = "x-mavera-api-key"
+
+func (c *grpcCallers) answer(ctx context.Context, i int, q question) (proto.Message, error) {
+	method, request, answer := q.call()
+	if q.policy != nil {
+		ctx = metadata.AppendToOutgoingContext(ctx, keyHeader, q.policy.key)
+	}
+	if err := c.conns[i%len(c.conns)].Invoke(ctx, method, request, answer, grpc.StaticMethod()); err != nil {
+		return nil, fmt.Errorf("%s, %s: %w", method, q, err)
 	}
 	return answer, nil
 }
 
 func (c *grpcCallers) ask(ctx context.Context, i int, q question) error {
-	answer, err := c.list(ctx, i, q)
-	if err == nil && len(answer.GetData()) != q.size.rows {
-		return fmt.Errorf("list personas, %s: %d rows, want %d", q, len(answer.GetData()), q.size.rows)
+	answer, err := c.answer(ctx, i, q)
+	if err != nil {
+		return err
+	}
+	if got := rowsOf(answer); got != q.size.rows {
+		return fmt.Errorf("%s, %s: %d rows, want %d", answer.ProtoReflect().Descriptor().Name(), q, got, q.size.rows)
+	}
+	return nil
+}
+
+func (c *grpcCallers) stream(ctx context.Context, i, events int) error {
+	stream, err := rig.OpenStream(ctx, c.conns[i%len(c.conns)], rig.Burst(events))
+	if err != nil {
+		return err //nolint:wrapcheck // it says what failed
+	}
+	got, err := rig.Count(stream)
+	return enough(got, events, err)
+}
+
+// enough checks how many events there were. Those that begin and end a stream are more.
+func enough(got, want int, err error) error {
+	if err == nil && got < want {
+		return fmt.Errorf("a stream of %d events ended after %d", want, got)
 	}
 	return err
+}
+
+// rowsOf counts the rows of a list.
+func rowsOf(list proto.Message) int {
+	m := list.ProtoReflect()
+	return m.Get(m.Descriptor().Fields().ByName("data")).List().Len()
 }
 
 // httpCallers speak plain HTTP/1.1 over as many connections as there are calls at a
 // time, and discard the answers.
 type httpCallers struct {
 	transport *http.Transport
+	base      string // the URL of the API, for streams; empty where none are asked for
 	request   func(ctx context.Context, q question) (*http.Request, error)
 }
 
 // maxConnections is more than any load asks for but that of the largest growth.
 const maxConnections = 2048
 
-func newHTTPCallers(request func(ctx context.Context, q question) (*http.Request, error)) *httpCallers {
+func newHTTPCallers(base string, request func(ctx context.Context, q question) (*http.Request, error)) *httpCallers {
 	return &httpCallers{
 		transport: &http.Transport{MaxIdleConns: maxConnections, MaxIdleConnsPerHost: maxConnections, MaxConnsPerHost: maxConnections},
+		base:      base,
 		request:   request,
 	}
 }
@@ -106,11 +140,36 @@ func (c *httpCallers) ask(ctx context.Context, _ int, q question) error {
 	return nil
 }
 
+func (c *httpCallers) stream(ctx context.Context, _, events int) error {
+	body, err := rig.ReplyClient{HTTP: &http.Client{Transport: c.transport}, Base: c.base, Key: benchmarkKey}.Open(ctx, rig.Burst(events))
+	if err != nil {
+		return err //nolint:wrapcheck // it says what failed
+	}
+	defer body.Close()
+	got, err := countEvents(body)
+	return enough(got, events, err)
+}
+
+// countEvents reads a stream to its end. A blank line ends each event.
+func countEvents(body io.Reader) (int, error) {
+	n := 0
+	lines := bufio.NewScanner(body)
+	for lines.Scan() {
+		if len(lines.Bytes()) == 0 {
+			n++
+		}
+	}
+	if err := lines.Err(); err != nil {
+		return n, fmt.Errorf("read stream: %w", err)
+	}
+	return n, nil
+}
+
 // get asks for the list as Mavera has it.
-func get(address, key string) func(context.Context, question) (*http.Request, error) {
+func get(base, key string) func(context.Context, question) (*http.Request, error) {
 	return func(ctx context.Context, q question) (*http.Request, error) {
 		request, err := http.NewRequestWithContext(ctx, http.MethodGet,
-			"http://"+address+basePath+personasPath+"?search="+url.QueryEscape(q.String()), http.NoBody)
+			base+personasPath+"?search="+url.QueryEscape(q.String()), http.NoBody)
 		if err != nil {
 			return nil, err
 		}

@@ -11,10 +11,14 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/encoding/protojson"
 	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/reflect/protoreflect"
+	"google.golang.org/protobuf/reflect/protoregistry"
 	"google.golang.org/protobuf/types/dynamicpb"
+	"google.golang.org/protobuf/types/known/emptypb"
 
 	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
@@ -33,8 +37,8 @@ const (
 type floor struct {
 	http      *http.Client
 	base, key string
-	answers   map[string]*maverav1.ListPersonasResponse // of the floor, by the name of the size
-	read      func(body []byte) (proto.Message, error)  // in place of answers; nil for the floor
+	answers   map[string]proto.Message                 // of the floor, by the name of the size or the path of the family
+	read      func(body []byte) (proto.Message, error) // in place of answers; nil for the floor
 }
 
 func newFloor(command, base, key string) (*floor, error) {
@@ -42,7 +46,7 @@ func newFloor(command, base, key string) (*floor, error) {
 		http:    &http.Client{Transport: mavera.NewTransport(0, 0)},
 		base:    base,
 		key:     key,
-		answers: make(map[string]*maverav1.ListPersonasResponse),
+		answers: make(map[string]proto.Message),
 	}
 	switch command {
 	case protojsonCommand:
@@ -58,48 +62,92 @@ func newFloor(command, base, key string) (*floor, error) {
 		}
 		f.answers[s.name] = answer
 	}
+	for _, of := range families() {
+		answer := of.answer()
+		if err := transcoded(of.method, of.body(), answer); err != nil {
+			return nil, err
+		}
+		f.answers[of.path] = answer
+	}
 	return f, nil
 }
 
 // answer is what the gateway makes of the body of a size.
 func (s size) answer() (*maverav1.ListPersonasResponse, error) {
-	plans, err := transcode.Compile(maverav1.File_mavera_v1_personas_proto.Services().ByName("PersonasService"))
-	if err != nil {
-		return nil, fmt.Errorf("compile protos: %w", err)
-	}
-	plan := plans[slices.IndexFunc(plans, func(p *transcode.Plan) bool { return p.RPC == "ListPersonas" })]
-	request, err := plan.Request(s.request())
-	if err != nil {
-		return nil, fmt.Errorf("make request: %w", err)
-	}
-	answer, err := plan.Answer(request, s.body())
-	if err != nil {
-		return nil, fmt.Errorf("read body of %s: %w", s.name, err)
-	}
-	into := new(maverav1.ListPersonasResponse)
-	if err := answer.Unmarshal(into); err != nil {
-		return nil, fmt.Errorf("unmarshal answer of %s: %w", s.name, err)
-	}
-	return into, nil
+	answer := new(maverav1.ListPersonasResponse)
+	return answer, transcoded(maverav1.PersonasService_ListPersonas_FullMethodName, s.body(), answer)
 }
 
 // request asks for the answer of a size at once.
 func (s size) request() *maverav1.ListPersonasRequest { return question{size: s}.request() }
 
-// register serves ListPersonas by hand: what a dynamic message answers is none of the
-// generated type.
+// transcoded reads into a message what the gateway makes of a body.
+func transcoded(method string, body []byte, into proto.Message) error {
+	service, rpc := split(method)
+	found, err := protoregistry.GlobalFiles.FindDescriptorByName(protoreflect.FullName(service))
+	if err != nil {
+		return fmt.Errorf("find %s: %w", service, err)
+	}
+	plans, err := transcode.Compile(found.(protoreflect.ServiceDescriptor)) //nolint:errcheck,forcetypeassert // it is named as one
+	if err != nil {
+		return fmt.Errorf("compile protos: %w", err)
+	}
+	plan := plans[slices.IndexFunc(plans, func(p *transcode.Plan) bool { return p.RPC == rpc })]
+	asked, err := plan.Request(plan.NewInput())
+	if err != nil {
+		return fmt.Errorf("make request of %s: %w", method, err)
+	}
+	answer, err := plan.Answer(asked, body)
+	if err != nil {
+		return fmt.Errorf("read body for %s: %w", method, err)
+	}
+	if err := answer.Unmarshal(into); err != nil {
+		return fmt.Errorf("unmarshal answer of %s: %w", method, err)
+	}
+	return nil
+}
+
+// split takes a full method apart, such as /mavera.v1.FilesService/ListFiles.
+func split(method string) (service, rpc string) {
+	service, rpc, _ = strings.Cut(strings.TrimPrefix(method, "/"), "/")
+	return service, rpc
+}
+
+// register serves the methods by hand: what a dynamic message answers is none of the
+// generated type. The lists of families and streams are the floor's alone: its streams are
+// those of the relay of bench/streams.
 func (f *floor) register(server *grpc.Server) {
+	f.serve(server, maverav1.PersonasService_ListPersonas_FullMethodName, func(ctx context.Context, decode func(any) error) (any, error) {
+		in := new(maverav1.ListPersonasRequest)
+		if err := decode(in); err != nil {
+			return nil, err
+		}
+		return f.list(ctx, in)
+	})
+	if f.read != nil {
+		return
+	}
+	for _, of := range families() {
+		f.serve(server, of.method, func(ctx context.Context, decode func(any) error) (any, error) {
+			if err := decode(new(emptypb.Empty)); err != nil {
+				return nil, err
+			}
+			return f.listFamily(ctx, of.path)
+		})
+	}
+	relay := &rig.Relay{Upstream: rig.ReplyClient{HTTP: f.http, Base: f.base, Key: f.key}, Message: rig.Unparsed}
+	relay.Register(server)
+}
+
+func (f *floor) serve(server *grpc.Server, method string, handle func(ctx context.Context, decode func(any) error) (any, error)) {
+	service, rpc := split(method)
 	server.RegisterService(&grpc.ServiceDesc{
-		ServiceName: maverav1.PersonasService_ServiceDesc.ServiceName,
+		ServiceName: service,
 		HandlerType: (*any)(nil),
 		Methods: []grpc.MethodDesc{{
-			MethodName: "ListPersonas",
+			MethodName: rpc,
 			Handler: func(_ any, ctx context.Context, decode func(any) error, _ grpc.UnaryServerInterceptor) (any, error) {
-				in := new(maverav1.ListPersonasRequest)
-				if err := decode(in); err != nil {
-					return nil, err
-				}
-				return f.list(ctx, in)
+				return handle(ctx, decode)
 			},
 		}},
 	}, f)
@@ -107,33 +155,62 @@ func (f *floor) register(server *grpc.Server) {
 
 // list makes the same HTTP call as the gateway.
 func (f *floor) list(ctx context.Context, in *maverav1.ListPersonasRequest) (proto.Message, error) {
-	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.base+personasPath+"?search="+url.QueryEscape(in.GetSearch()), http.NoBody)
+	body, err := f.get(ctx, personasPath+"?search="+url.QueryEscape(in.GetSearch()), f.key)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	if f.read == nil {
+		name, _, _ := strings.Cut(in.GetSearch(), ",")
+		return f.discard(body, name)
+	}
+	text, err := io.ReadAll(body)
+	if err != nil {
+		return nil, status.Error(codes.Unavailable, err.Error())
+	}
+	return f.read(text)
+}
+
+// listFamily makes the same HTTP call as the gateway, with the caller's key.
+func (f *floor) listFamily(ctx context.Context, path string) (proto.Message, error) {
+	key := f.key
+	if own := metadata.ValueFromIncomingContext(ctx, keyHeader); len(own) > 0 {
+		key = own[0]
+	}
+	body, err := f.get(ctx, path, key)
+	if err != nil {
+		return nil, err
+	}
+	defer body.Close()
+	return f.discard(body, path)
+}
+
+// get opens what the upstream answers.
+func (f *floor) get(ctx context.Context, path, key string) (io.ReadCloser, error) {
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, f.base+path, http.NoBody)
 	if err != nil {
 		return nil, status.Error(codes.Internal, err.Error())
 	}
-	request.Header.Set("Authorization", "Bearer "+f.key)
+	request.Header.Set("Authorization", "Bearer "+key)
 	request.Header.Set("Accept", "application/json")
 	request.Header.Set("User-Agent", "mavera-gateway")
 	response, err := f.http.Do(request)
 	if err != nil {
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
-	defer response.Body.Close()
 	if response.StatusCode != http.StatusOK {
+		_ = response.Body.Close() // the status says more
 		return nil, status.Error(codes.Unknown, response.Status)
 	}
-	if f.read == nil {
-		if _, err := io.Copy(io.Discard, response.Body); err != nil {
-			return nil, status.Error(codes.Unavailable, err.Error())
-		}
-		name, _, _ := strings.Cut(in.GetSearch(), ",")
-		return f.answers[name], nil
-	}
-	body, err := io.ReadAll(response.Body)
-	if err != nil {
+	return response.Body, nil
+}
+
+// discard reads a body to its end and returns a fixed answer.
+func (f *floor) discard(body io.Reader, name string) (proto.Message, error) {
+	if _, err := io.Copy(io.Discard, body); err != nil {
 		return nil, status.Error(codes.Unavailable, err.Error())
 	}
-	return f.read(body)
+	return f.answers[name], nil
 }
 
 // decode reads a body the way that comes to mind first. It loses enums,

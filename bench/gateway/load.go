@@ -18,7 +18,14 @@ type load struct {
 	// (open loop); 0 for callers that wait for their answers (closed loop).
 	rate    int
 	callers int // of a closed loop
-	// turn is how long a system is called before it is the next one's turn.
+	// policies are those that the calls of a closed loop rotate over; none for lists of
+	// personas with the system's own key.
+	policies []policy
+	// events are those of each stream, where callers read streams, one each in a turn; 0 for
+	// calls.
+	events int
+	// turn is how long a system is called before it is the next one's turn. One with
+	// streams takes as long as they do.
 	turn   time.Duration
 	rounds int
 	only   []string // rows; none for all
@@ -26,19 +33,35 @@ type load struct {
 
 // The parts of a run.
 const (
-	closedPart = "closed"
-	ratesPart  = "rates"
-	delaysPart = "delays"
-	growthPart = "growth"
+	closedPart  = "closed"
+	ratesPart   = "rates"
+	delaysPart  = "delays"
+	streamsPart = "streams"
+	growthPart  = "growth"
 )
 
-func parts() []string { return []string{closedPart, ratesPart, delaysPart, growthPart} }
+func parts() []string {
+	return []string{closedPart, ratesPart, delaysPart, streamsPart, growthPart}
+}
+
+// Streams are as many at a time as in bench/streams, and as long: with an event per stream
+// and millisecond, more than two cores carry.
+const (
+	streamsAtATime  = 256
+	eventsPerStream = 200
+)
 
 // String names the load in the table.
 func (l load) String() string {
+	if l.events > 0 {
+		return fmt.Sprintf("%d streams of %d events", l.callers, l.events)
+	}
 	text := fmt.Sprintf("%s, %d callers", l.size.name, l.callers)
 	if l.rate > 0 {
 		text = fmt.Sprintf("%s, %d/s", l.size.name, l.rate)
+	}
+	if n := len(l.policies); n > 0 {
+		text += ", " + policyCount(n)
 	}
 	if l.delay != atOnce {
 		text += ", upstream " + string(l.delay)
@@ -46,13 +69,20 @@ func (l load) String() string {
 	return text
 }
 
+func policyCount(n int) string {
+	if n == 1 {
+		return "1 policy"
+	}
+	return fmt.Sprintf("%d policies", n)
+}
+
 // loads are those of a run.
 func (o options) loads() []load {
 	closedTurn, openTurn, rounds, openRounds := 300*time.Millisecond, 1500*time.Millisecond, o.rounds, (o.rounds+2)/3
-	growing := []int{8, 32, 128, 512, 2000}
+	growing, rotating := []int{8, 32, 128, 512, 2000}, []int{1, 8, 64}
 	if o.quick {
 		closedTurn, openTurn, rounds, openRounds = 150*time.Millisecond, 400*time.Millisecond, 3, 1
-		growing = []int{8, 2000}
+		growing, rotating = []int{8, 2000}, []int{1, 64}
 	}
 	var out []load
 	add := func(part string, l load) {
@@ -83,6 +113,14 @@ func (o options) loads() []load {
 	for _, d := range []delay{fixed, tailed} {
 		add(delaysPart, load{size: first, rate: rates()[0], delay: d})
 	}
+	add(streamsPart, load{
+		callers: streamsAtATime, events: eventsPerStream,
+		only: []string{floorName, gatewayName, againstName, nginxName, haproxyName},
+	})
+	// Before the many callers, whose memory stays a while.
+	for _, n := range rotating {
+		add(growthPart, load{size: listSize(), callers: o.callers, policies: policies(n), only: []string{floorName, gatewayName}})
+	}
 	for _, callers := range growing {
 		add(growthPart, load{size: first, callers: callers, only: []string{floorName, gatewayName}})
 	}
@@ -94,19 +132,32 @@ func rates() []int { return []int{1000, 3000} }
 
 // A tally is what came of a turn.
 type tally struct {
-	calls int
+	calls int // or events
 	took  time.Duration
 	// late are the sorted times from when each call was due to its answer, less what the
 	// upstream was asked to wait.
 	late []time.Duration
 }
 
-// run calls for the time of a turn. The first failure ends it.
+// run makes the calls of a turn. The first failure ends it.
 func (l load) run(ctx context.Context, c callers) (tally, error) {
-	if l.rate > 0 {
+	switch {
+	case l.events > 0:
+		return l.streams(ctx, c)
+	case l.rate > 0:
 		return l.open(ctx, c)
+	default:
+		return l.closed(ctx, c)
 	}
-	return l.closed(ctx, c)
+}
+
+// question is that of a turn's call number i.
+func (l load) question(i int) question {
+	q := question{size: l.size, delay: l.delay.of(i)}
+	if n := len(l.policies); n > 0 {
+		q.policy = &l.policies[i%n]
+	}
+	return q
 }
 
 // closed has each caller make its next call when it has the answer to the one before.
@@ -119,7 +170,7 @@ func (l load) closed(ctx context.Context, c callers) (tally, error) {
 	for i := range l.callers {
 		running.Go(func() {
 			for time.Since(begin) < l.turn && ctx.Err() == nil {
-				if err := c.ask(ctx, i, question{size: l.size, delay: l.delay.of(int(calls.Add(1)))}); err != nil {
+				if err := c.ask(ctx, i, l.question(int(calls.Add(1)))); err != nil {
 					cancel(err)
 				}
 			}
@@ -129,6 +180,23 @@ func (l load) closed(ctx context.Context, c callers) (tally, error) {
 	return tally{calls: int(calls.Load()), took: time.Since(begin)}, context.Cause(ctx)
 }
 
+// streams has each caller read one stream to its end.
+func (l load) streams(ctx context.Context, c callers) (tally, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	var running sync.WaitGroup
+	begin := time.Now()
+	for i := range l.callers {
+		running.Go(func() {
+			if err := c.stream(ctx, i, l.events); err != nil {
+				cancel(err)
+			}
+		})
+	}
+	running.Wait()
+	return tally{calls: l.callers * l.events, took: time.Since(begin)}, context.Cause(ctx)
+}
+
 // open has calls begin at their times.
 func (l load) open(ctx context.Context, c callers) (tally, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -136,7 +204,7 @@ func (l load) open(ctx context.Context, c callers) (tally, error) {
 	late := make([]time.Duration, int(l.turn.Seconds()*float64(l.rate)))
 	begin := time.Now()
 	pace(ctx, l.rate, len(late), func(i int, due time.Time) {
-		q := question{size: l.size, delay: l.delay.of(i)}
+		q := l.question(i)
 		if err := c.ask(ctx, i, q); err != nil {
 			cancel(err)
 		}

@@ -63,6 +63,11 @@ func (f fake) ask(_ context.Context, _ int, q question) error {
 	return f.fail
 }
 
+func (f fake) stream(_ context.Context, _, events int) error {
+	time.Sleep(time.Duration(events) * f.own)
+	return f.fail
+}
+
 func (fake) close() error { return nil }
 
 func TestLoads(t *testing.T) {
@@ -76,6 +81,7 @@ func TestLoads(t *testing.T) {
 	}{
 		{"open: the delay is not counted", load{size: one, rate: 100, turn: time.Second, delay: fixed}, 100, 990*time.Millisecond + 57*time.Millisecond, 7 * time.Millisecond},
 		{"closed: each waits for its answer", load{size: one, callers: 3, turn: 70 * time.Millisecond, delay: atOnce}, 30, 70 * time.Millisecond, 0},
+		{"streams: each caller reads one", load{callers: 3, events: 5}, 15, 35 * time.Millisecond, 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -99,7 +105,7 @@ func TestLoads(t *testing.T) {
 func TestLoadFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want := errors.New("refused")
-		for _, l := range []load{{size: sizes()[0], rate: 10, turn: time.Second}, {size: sizes()[0], callers: 2, turn: time.Second}} {
+		for _, l := range []load{{size: sizes()[0], rate: 10, turn: time.Second}, {size: sizes()[0], callers: 2, turn: time.Second}, {callers: 2, events: 3}} {
 			if _, err := l.run(t.Context(), fake{own: time.Millisecond, fail: want}); !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", l, err, want)
 			}

@@ -15,7 +15,8 @@
 //	             message: the obvious way, without interceptors, checks or errors
 //	dynamicpb    the same into a message made from its descriptor, as transcoders
 //	             do that know no generated code
-//	gateway      bin/mavera-gateway with its defaults
+//	gateway      bin/mavera-gateway with its defaults, but that callers may bring
+//	             keys, which only the growth by policies does
 //	traced 10 %  the same, exporting spans of a tenth of all calls over OTLP
 //	traced all   the same, of all calls
 //	against      another build of the gateway
@@ -26,7 +27,18 @@
 // CPU is the time that the system's processes ran, user and system together. In a
 // closed loop each caller makes its next call when it has its answer; in an open loop
 // calls begin at a fixed rate, and what callers wait is counted from when a call was due.
-// Callers set no deadline, so that the gateway sets its own.
+// Callers set no deadline, so that the gateway sets its own. The parts of a run are
+//
+//	closed   a closed loop, at three sizes of answers
+//	rates    an open loop, at two rates
+//	delays   an open loop with an upstream that takes its time
+//	streams  what an event of a stream costs: here the floor is the relay of
+//	         bench/streams, which sends the lines of each event on unparsed, and nginx
+//	         and haproxy pass server-sent events on as they come. How long a first
+//	         event takes, and what idle streams hold, is for bench/streams
+//	growth   a closed loop in two series: from 8 to 2,000 callers, and from 1 to 64
+//	         policies that the calls rotate over, each a pair of a caller's key and
+//	         a family of endpoints
 //
 // It prints one table and the targets, which fail the run only with -check.
 package main
@@ -110,7 +122,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 		}
 		return choose(names, all, func(name string) string { return name }, &o.rows)
 	})
-	flags.Func("parts", "`names` of the parts, separated by commas: "+strings.Join(parts(), ", ")+" (default: all)", func(names string) error {
+	flags.Func("parts", "`names` of the parts, separated by commas: "+strings.Join(parts(), ", ")+" (default: all). First events and idle streams are for bench/streams", func(names string) error {
 		return choose(names, parts(), func(name string) string { return name }, &o.parts)
 	})
 	flags.Func("sizes", "`names` of the answers' sizes, separated by commas (default: all)", func(names string) error {
@@ -118,12 +130,12 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	})
 	flags.IntVar(&o.callers, "callers", 32, "how many callers a closed loop has, each with one call at a time")
 	flags.IntVar(&o.connections, "connections", 4, "how many gRPC connections the callers share")
-	flags.IntVar(&o.rounds, "rounds", 9, "how often every system takes its turn in a closed loop; a third of it in an open one")
+	flags.IntVar(&o.rounds, "rounds", 9, "how often every system takes its turn in a closed loop and at streams; a third of it in an open loop")
 	flags.IntVar(&o.starts, "starts", 5, "how often the gateway is started to measure its start")
-	flags.BoolVar(&o.quick, "quick", false, "measure everything in fewer and shorter turns: about a minute")
+	flags.BoolVar(&o.quick, "quick", false, "measure everything in fewer and shorter turns: about a minute and a half")
 	flags.BoolVar(&o.check, "check", false, "fail if a target is missed")
 	flags.StringVar(&o.json, "json", "", "write the record of the run into this `file`")
-	flags.StringVar(&o.svg, "svg", "", "draw CPU per call into this `file`")
+	flags.StringVar(&o.svg, "svg", "", "draw CPU per call and event, and growth, into this `file`")
 	flags.Func("compare", "measure nothing, but print the records in these `files`, separated by commas; refuses those of different runs", func(names string) error {
 		o.compare = strings.Split(names, ",")
 		return nil

@@ -17,7 +17,8 @@ import (
 const benchmarkKey = "mvra_live_benchmark0000000000000000"
 
 // nginxConfig is the shortest that proxies with connections kept open, which nginx does
-// not by itself. It logs every call, as it does by default and the gateway too.
+// not by itself, and that passes streams on as they come. It logs every call, as it does by
+// default and the gateway too.
 const nginxConfig = `
 worker_processes auto;
 daemon off;
@@ -31,10 +32,14 @@ http {
 	server {
 		listen %address reuseport;
 		keepalive_requests 1000000;
+		proxy_http_version 1.1;
+		proxy_set_header Connection "";
 		location / {
 			proxy_pass http://mavera;
-			proxy_http_version 1.1;
-			proxy_set_header Connection "";
+		}
+		location = %replies {
+			proxy_pass http://mavera;
+			proxy_buffering off;
 		}
 	}
 }
@@ -82,7 +87,7 @@ func (b *bench) startProxy(ctx context.Context, name, config string, version []s
 	if err != nil {
 		return nil, err
 	}
-	text := strings.NewReplacer("%dir", b.dir, "%address", address, "%upstream", b.upstream.Address).Replace(config)
+	text := strings.NewReplacer("%dir", b.dir, "%address", address, "%upstream", b.upstream.Address, "%replies", basePath+rig.ReplyPath).Replace(config)
 	file := filepath.Join(b.dir, name+".conf")
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		return nil, fmt.Errorf("configure %s: %w", name, err)
@@ -92,7 +97,8 @@ func (b *bench) startProxy(ctx context.Context, name, config string, version []s
 		return nil, err
 	}
 	first, _, _ := strings.Cut(strings.TrimSpace(string(said)), "\n")
-	return b.answering(ctx, p, first, get(address, benchmarkKey))
+	base := "http://" + address + basePath
+	return b.answering(ctx, p, first, base, get(base, benchmarkKey))
 }
 
 // startPortkey starts Portkey's gateway, which is told of its upstream by headers and
@@ -116,7 +122,7 @@ func startPortkey(ctx context.Context, b *bench) (*system, error) {
 		return nil, err
 	}
 	version := fmt.Sprintf("Portkey gateway %s on Node %s", portkeyVersion(program), strings.TrimSpace(string(node)))
-	return b.answering(ctx, p, version, chat(address, b.base, benchmarkKey))
+	return b.answering(ctx, p, version, "", chat(address, b.base, benchmarkKey))
 }
 
 // portkeyVersion is what the package says of itself, beside the program that starts it.

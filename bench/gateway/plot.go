@@ -4,83 +4,78 @@ import (
 	"bytes"
 	"fmt"
 	"html"
-	"math"
 )
 
-// The drawing's measures, in its own units.
-const (
-	plotWidth  = 760
-	nameWidth  = 110
-	figureRoom = 60
-	barHeight  = 11
-	groupGap   = 12
-	headHeight = 64
-	footHeight = 34
-)
-
-// plot draws the CPU time per call in the closed loop: a group for each row, a bar for
-// each size. The scale is logarithmic, since rows lie two orders of magnitude apart.
+// plot draws a record: CPU time per call in the closed loop and per event of streams, and
+// how the gateway's ratio to the floor grows. What was not measured is left out.
 func plot(r *record) []byte {
-	colours := []string{"#2a6f97", "#61a5c2", "#a9d6e5"}
-	var names []string
-	var bars [][]*line // by row, in the order of the sizes
-	low, high := math.Inf(1), 1.0
-	for _, row := range rows() {
-		var group []*line
-		for _, s := range sizes() {
-			n := r.find(closedPart, row.name, func(n *line) bool { return n.Size == s.name })
-			if n == nil || row.name == directName {
-				continue
-			}
-			group = append(group, n)
-			cpu := n.median(func(t turn) float64 { return t.CPU })
-			low, high = min(low, cpu), max(high, cpu)
-		}
-		if len(group) > 0 {
-			names, bars = append(names, row.name), append(bars, group)
+	var drawn bytes.Buffer
+	y := 0
+	for _, p := range []panel{r.calls(), r.events(), r.ratios()} {
+		if len(p.groups) > 0 {
+			y = p.draw(&drawn, y)
 		}
 	}
-	from := math.Pow(10, math.Floor(math.Log10(min(low, high))))
-	to := math.Pow(10, math.Ceil(math.Log10(high)))
-	x := func(v float64) float64 {
-		return nameWidth + (plotWidth-nameWidth-figureRoom)*math.Log(v/from)/math.Log(to/from)
-	}
-	height := headHeight + footHeight
-	for _, group := range bars {
-		height += len(group)*barHeight + groupGap
-	}
+	height := y + footHeight
 
 	var b bytes.Buffer
 	fmt.Fprintf(&b, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="11" fill="#222">`+"\n", plotWidth, height)
 	fmt.Fprintf(&b, `<rect width="%d" height="%d" fill="#fff"/>`+"\n", plotWidth, height)
-	fmt.Fprintln(&b, `<text x="8" y="20" font-size="14">CPU time per call, µs, user and kernel (logarithmic)</text>`)
-	for i, s := range sizes() {
-		fmt.Fprintf(&b, `<rect x="%d" y="32" width="10" height="10" fill="%s"/><text x="%d" y="41">%s answers</text>`+"\n", 8+i*110, colours[i], 22+i*110, s.name)
-	}
-	for v := from; v <= to*1.001; v *= 10 {
-		fmt.Fprintf(&b, `<path d="M%.1f %dV%d" stroke="#ddd"/><text x="%.1f" y="%d" text-anchor="middle" fill="#666">%g</text>`+"\n",
-			x(v), headHeight-8, height-footHeight, x(v), headHeight-10, v)
-	}
-	y := headHeight
-	for i, group := range bars {
-		fmt.Fprintf(&b, `<text x="%d" y="%d" text-anchor="end">%s</text>`+"\n", nameWidth-8, y+len(group)*barHeight/2+4, html.EscapeString(names[i]))
-		for _, n := range group {
-			cpu := n.median(func(t turn) float64 { return t.CPU })
-			fmt.Fprintf(&b, `<rect x="%d" y="%d" width="%.1f" height="%d" fill="%s"/><text x="%.1f" y="%d" font-size="9">%.0f</text>`+"\n",
-				nameWidth, y, x(cpu)-nameWidth, barHeight-1, colours[colourOf(n)], x(cpu)+4, y+8, cpu)
-			y += barHeight
-		}
-		y += groupGap
-	}
+	b.Write(drawn.Bytes())
 	fmt.Fprintf(&b, `<text x="8" y="%d" fill="#666">%s; run %s</text>`+"\n</svg>\n", height-10, html.EscapeString(r.Machine), r.Run)
 	return b.Bytes()
 }
 
-func colourOf(n *line) int {
-	for i, s := range sizes() {
-		if s.name == n.Size {
-			return i
+// calls is a group for each row, a bar for each size. Rows lie two orders of magnitude
+// apart.
+func (r *record) calls() panel {
+	p := panel{title: "CPU time per call, µs, user and kernel (logarithmic)", format: "%.0f", logarithmic: true}
+	for _, s := range sizes() {
+		p.legend = append(p.legend, s.name+" answers")
+	}
+	for _, row := range rows() {
+		group := group{name: row.name}
+		for i, s := range sizes() {
+			n := r.find(closedPart, row.name, func(n *line) bool { return n.Size == s.name })
+			if n != nil && row.name != directName {
+				group.bars = append(group.bars, bar{value: n.cpu(), colour: i})
+			}
+		}
+		p.add(group)
+	}
+	return p
+}
+
+// events is a bar for each row that streams.
+func (r *record) events() panel {
+	p := panel{title: "CPU time per event of a stream, µs, user and kernel", format: "%.1f"}
+	for _, row := range rows() {
+		if n := r.find(streamsPart, row.name, func(*line) bool { return true }); n != nil {
+			p.add(group{name: row.name, bars: []bar{{value: n.cpu()}}})
 		}
 	}
-	return 0
+	return p
 }
+
+// ratios is a bar for each step of growth.
+func (r *record) ratios() panel {
+	p := panel{title: "CPU time per call, gateway to floor, as callers or policies grow", format: "%.2f"}
+	for i := range r.Lines {
+		n := &r.Lines[i]
+		if n.Part != growthPart || n.Row != gatewayName || len(n.Turns) == 0 {
+			continue
+		}
+		floor := r.beside(n, floorName)
+		if floor == nil {
+			continue
+		}
+		step := group{name: fmt.Sprintf("%d callers", n.Callers), bars: []bar{{value: cpuRatio(n, floor)}}}
+		if n.Policies > 0 {
+			step.name, step.bars[0].colour = policyCount(n.Policies), 1
+		}
+		p.add(step)
+	}
+	return p
+}
+
+func (n *line) cpu() float64 { return n.median(func(t turn) float64 { return t.CPU }) }

@@ -6,14 +6,19 @@ import (
 	"strings"
 	"time"
 
+	"google.golang.org/protobuf/proto"
+	"google.golang.org/protobuf/types/known/emptypb"
+
 	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 )
 
 // A question is what a call asks of the upstream: an answer of a size, after a delay.
-// The caller chooses the delay, so that all systems are asked the same questions.
+// The caller chooses the delay, so that all systems are asked the same questions. A
+// question with a policy asks for the list of its family, with its key and at once.
 type question struct {
-	size  size
-	delay time.Duration
+	size   size
+	delay  time.Duration
+	policy *policy
 }
 
 // String is the question as it travels, in the search of a list of personas: "1KB" or
@@ -31,6 +36,14 @@ func parseQuestion(text string) (name string, delay time.Duration, err error) {
 		delay, err = time.ParseDuration(after)
 	}
 	return name, delay, err
+}
+
+// call is the question as a gRPC call. The answer is to be read into the last message.
+func (q question) call() (method string, request, answer proto.Message) {
+	if q.policy != nil {
+		return q.policy.family.method, new(emptypb.Empty), q.policy.family.answer() // a request with nothing set is empty
+	}
+	return maverav1.PersonasService_ListPersonas_FullMethodName, q.request(), new(maverav1.ListPersonasResponse)
 }
 
 func (q question) request() *maverav1.ListPersonasRequest {

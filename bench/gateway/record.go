@@ -39,25 +39,27 @@ type start struct {
 
 // A line is a row under a load.
 type line struct {
-	Part    string  `json:"part"`
-	Load    string  `json:"load"`
-	Row     string  `json:"row"`
-	Size    string  `json:"size"`
-	Bytes   int     `json:"bytes"`
-	Rate    int     `json:"rate,omitempty"`
-	Callers int     `json:"callers,omitempty"`
-	Delay   string  `json:"delay"`
-	Note    string  `json:"note,omitempty"` // why it was not measured
-	Turns   []turn  `json:"turns,omitempty"`
-	Allocs  float64 `json:"allocs,omitempty"` // per call
-	PeakMiB float64 `json:"peak_mib,omitempty"`
+	Part     string  `json:"part"`
+	Load     string  `json:"load"`
+	Row      string  `json:"row"`
+	Size     string  `json:"size"`
+	Bytes    int     `json:"bytes"`
+	Rate     int     `json:"rate,omitempty"`
+	Callers  int     `json:"callers,omitempty"`
+	Policies int     `json:"policies,omitempty"` // that the calls rotate over
+	Events   int     `json:"events,omitempty"`   // of each stream, one for each caller
+	Delay    string  `json:"delay"`
+	Note     string  `json:"note,omitempty"` // why it was not measured
+	Turns    []turn  `json:"turns,omitempty"`
+	Allocs   float64 `json:"allocs,omitempty"` // per call or event
+	PeakMiB  float64 `json:"peak_mib,omitempty"`
 }
 
-// A turn is what a system took for its calls.
+// A turn is what a system took for its calls, or for the events of its streams.
 type turn struct {
-	CPU          float64 `json:"cpu"`   // per call
+	CPU          float64 `json:"cpu"`   // per call or event
 	User, System int64   `json:"-"`     // clock ticks
-	PerSecond    float64 `json:"rate"`  // calls per second
+	PerSecond    float64 `json:"rate"`  // calls or events per second
 	P50          float64 `json:"p50"`   // from when a call was due, less the upstream's delay
 	P99          float64 `json:"p99"`   // the same
 	P999         float64 `json:"p99_9"` // the same

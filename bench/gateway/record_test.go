@@ -3,9 +3,11 @@ package main
 import (
 	"bytes"
 	"flag"
+	"fmt"
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -34,8 +36,19 @@ func fixture() *record {
 			Turns: turns(cpu, 1000, p50), PeakMiB: 30,
 		}
 	}
-	growth := func(row, load string, cpu float64) line {
-		return line{Part: growthPart, Load: load, Row: row, Size: "1KB", Bytes: 1024, Turns: turns(cpu, 5000, 0), PeakMiB: 40}
+	growth := func(row string, callers int, cpu float64) line {
+		return line{Part: growthPart, Load: fmt.Sprintf("1KB, %d callers", callers), Row: row, Size: "1KB", Bytes: 1024, Callers: callers, Turns: turns(cpu, 5000, 0), PeakMiB: 40}
+	}
+	rotating := func(row string, policies int, cpu float64) line {
+		n := growth(row, 32, cpu)
+		n.Load, n.Policies = n.Load+", "+policyCount(policies), policies
+		return n
+	}
+	stream := func(row string, cpu, perSecond, allocs, peak float64) line {
+		return line{
+			Part: streamsPart, Load: "256 streams of 200 events", Row: row, Callers: 256, Events: 200, Delay: string(atOnce),
+			Turns: turns(cpu, perSecond, 0), Allocs: allocs, PeakMiB: peak,
+		}
 	}
 	small, large := sizes()[0], sizes()[1]
 	beyond := open(dynamicCommand, 0, 0)
@@ -56,10 +69,17 @@ func fixture() *record {
 			open(floorName, 70, 350),
 			beyond,
 			open(gatewayName, 100, 380),
-			growth(floorName, "1KB, 8 callers", 60),
-			growth(gatewayName, "1KB, 8 callers", 90),
-			growth(floorName, "1KB, 2000 callers", 100),
-			growth(gatewayName, "1KB, 2000 callers", 120),
+			stream(floorName, 6.5, 70000, 9, 40),
+			stream(gatewayName, 6.11, 66000, 18, 60),
+			stream(nginxName, 2.04, 72000, 0, 23),
+			rotating(floorName, 1, 60),
+			rotating(gatewayName, 1, 84),
+			rotating(floorName, 64, 60),
+			rotating(gatewayName, 64, 126),
+			growth(floorName, 8, 60),
+			growth(gatewayName, 8, 90),
+			growth(floorName, 2000, 100),
+			growth(gatewayName, 2000, 120),
 		},
 	}
 }
@@ -92,13 +112,26 @@ func TestTable(t *testing.T) {
 
 func TestPlot(t *testing.T) { golden(t, "plot.golden.svg", plot(fixture())) }
 
+// What was not measured takes no room in the drawing.
+func TestPlotOfNothing(t *testing.T) {
+	got := string(plot(&record{Machine: "2 cores <x>", Run: "RUN1"}))
+	const want = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 18" font-family="sans-serif" font-size="11" fill="#222">
+<rect width="760" height="18" fill="#fff"/>
+<text x="8" y="8" fill="#666">2 cores &lt;x&gt;; run RUN1</text>
+</svg>
+`
+	if got != want {
+		t.Errorf("drawing is\n%s, want\n%s", got, want)
+	}
+}
+
 // A missed target fails a run only where that is asked for.
 func TestCheck(t *testing.T) {
 	if err := (options{}).report(new(bytes.Buffer), fixture()); err != nil {
 		t.Errorf("without -check: %v", err)
 	}
 	err := (options{check: true}).report(new(bytes.Buffer), fixture())
-	if want := "4 targets are missed"; err == nil || err.Error() != want {
+	if want := "5 targets are missed"; err == nil || err.Error() != want {
 		t.Errorf("with -check: %v, want %q", err, want)
 	}
 }
@@ -120,13 +153,19 @@ func TestJoin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := 2 * len(fixture().Lines); got.Run != "RUN1" || len(got.Lines) != want {
-		t.Errorf("run %s with %d lines, want RUN1 with %d", got.Run, len(got.Lines), want)
+	want := slices.Concat(fixture().Lines, fixture().Lines)
+	for i := range want {
+		for k := range want[i].Turns {
+			want[i].Turns[k].User, want[i].Turns[k].System = 0, 0 // for the table of the run alone
+		}
+	}
+	if diff := cmp.Diff(want, got.Lines); got.Run != "RUN1" || diff != "" {
+		t.Errorf("run %s, want RUN1; lines (-want +got):\n%s", got.Run, diff)
 	}
 
 	err = run(t.Context(), []string{"-compare", one + "," + other}, new(bytes.Buffer))
-	const want = "rows of different runs cannot be compared, because the machine was not the same; measure both in one run, builds of the gateway with -against"
-	if err == nil || !strings.HasPrefix(err.Error(), one+" is of run RUN1 and "+other+" of run RUN2: ") || !strings.HasSuffix(err.Error(), want) {
+	const refused = "rows of different runs cannot be compared, because the machine was not the same; measure both in one run, builds of the gateway with -against"
+	if err == nil || !strings.HasPrefix(err.Error(), one+" is of run RUN1 and "+other+" of run RUN2: ") || !strings.HasSuffix(err.Error(), refused) {
 		t.Errorf("error = %v, want that of two runs", err)
 	}
 }
@@ -168,7 +207,13 @@ func TestLoadsOfARun(t *testing.T) {
 			"closed: 1KB, 32 callers", "closed: 12.5KB, 32 callers", "closed: 100KB, 32 callers",
 			"rates: 1KB, 1000/s", "rates: 1KB, 3000/s",
 			"delays: 1KB, 1000/s, upstream 50 ms", "delays: 1KB, 1000/s, upstream tail",
+			"streams: 256 streams of 200 events",
+			"growth: 1KB, 32 callers, 1 policy", "growth: 1KB, 32 callers, 64 policies",
 			"growth: 1KB, 8 callers", "growth: 1KB, 2000 callers",
+		}},
+		{[]string{"-parts", "growth", "-callers", "16"}, []string{
+			"growth: 1KB, 16 callers, 1 policy", "growth: 1KB, 16 callers, 8 policies", "growth: 1KB, 16 callers, 64 policies",
+			"growth: 1KB, 8 callers", "growth: 1KB, 32 callers", "growth: 1KB, 128 callers", "growth: 1KB, 512 callers", "growth: 1KB, 2000 callers",
 		}},
 	} {
 		if diff := cmp.Diff(tc.want, names(tc.args...)); diff != "" {

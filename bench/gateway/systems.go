@@ -71,7 +71,7 @@ func (y *system) stop() error {
 }
 
 func startDirect(_ context.Context, b *bench) (*system, error) {
-	return &system{callers: newHTTPCallers(get(b.upstream.Address, benchmarkKey))}, nil
+	return &system{callers: newHTTPCallers(b.base, get(b.base, benchmarkKey))}, nil
 }
 
 func startFloor(command string) func(context.Context, *bench) (*system, error) {
@@ -88,7 +88,7 @@ func startFloor(command string) func(context.Context, *bench) (*system, error) {
 // calls that it traces, the upstream taking the spans.
 func startGateway(traced string, more ...string) func(context.Context, *bench) (*system, error) {
 	return func(ctx context.Context, b *bench) (*system, error) {
-		environ := append(rig.Environ(b.base), more...)
+		environ := append(b.environ(), more...)
 		if traced != "" {
 			environ = append(environ,
 				"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG="+traced,
@@ -103,7 +103,13 @@ func startAgainst(ctx context.Context, b *bench) (*system, error) {
 	if b.against == "" {
 		return nil, &absentError{"-against names no other build"}
 	}
-	return b.startBuild(ctx, b.against, rig.Environ(b.base))
+	return b.startBuild(ctx, b.against, b.environ())
+}
+
+// environ is that of a gateway: its defaults, but that callers may bring keys. It makes no
+// difference to calls that bring none.
+func (b *bench) environ() []string {
+	return append(rig.Environ(b.base), "GATEWAY_ALLOW_CALLER_KEYS=true")
 }
 
 func (b *bench) startBuild(ctx context.Context, path string, environ []string) (*system, error) {
@@ -128,9 +134,9 @@ func (b *bench) serving(ctx context.Context, p *rig.Process) (*system, error) {
 	return y, nil
 }
 
-// answering waits for an HTTP server.
-func (b *bench) answering(ctx context.Context, p *rig.Process, version string, request func(context.Context, question) (*http.Request, error)) (*system, error) {
-	y := &system{process: p, version: version, callers: newHTTPCallers(request)}
+// answering waits for an HTTP server, which streams below a base URL.
+func (b *bench) answering(ctx context.Context, p *rig.Process, version, base string, request func(context.Context, question) (*http.Request, error)) (*system, error) {
+	y := &system{process: p, version: version, callers: newHTTPCallers(base, request)}
 	err := p.UntilAnswering(ctx, func(ctx context.Context) (*http.Request, error) { return request(ctx, question{size: sizes()[0]}) })
 	if err != nil {
 		return nil, errors.Join(err, y.stop())

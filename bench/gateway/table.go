@@ -23,7 +23,7 @@ func printTable(out io.Writer, r *record) error {
 		if title := n.Part + ": " + n.Load; title != load {
 			load = title
 			fmt.Fprintf(w, "\n%s\n", title)
-			fmt.Fprintln(w, "system\tCPU µs/call\tuser\tkernel\tratio\tallocs\tpeak MiB\tcalls/s\tadded p50 µs\tp99\t(of)\tp99.9\t")
+			fmt.Fprintf(w, "system\tCPU µs/%[1]s\tuser\tkernel\tratio\tallocs\tpeak MiB\t%[1]ss/s\tadded p50 µs\tp99\t(of)\tp99.9\t\n", n.unit())
 		}
 		note := ""
 		if n.Note != "" {
@@ -47,6 +47,22 @@ func printTable(out io.Writer, r *record) error {
 	return nil
 }
 
+// unit is what the figures of a line are per.
+func (n *line) unit() string {
+	if n.Part == streamsPart {
+		return "event"
+	}
+	return "call"
+}
+
+// per prints a figure per call or event. Events take so little that a decimal counts.
+func (n *line) per(figure float64) string {
+	if n.Part == streamsPart {
+		return fmt.Sprintf("%.1f", figure)
+	}
+	return fmt.Sprintf("%.0f", figure)
+}
+
 // cells are the figures of a line; "-" where there is none.
 func (r *record) cells(n *line) []string {
 	cells := slices.Repeat([]string{"-"}, 11)
@@ -57,11 +73,11 @@ func (r *record) cells(n *line) []string {
 		cells[6] = fmt.Sprintf("%.0f", n.median(func(t turn) float64 { return t.PerSecond }))
 	}
 	if n.Row != directName {
-		cpu := n.median(func(t turn) float64 { return t.CPU })
+		cpu := n.cpu()
 		user := cpu * n.userShare()
-		cells[0] = fmt.Sprintf("%.0f", cpu)
+		cells[0] = n.per(cpu)
 		if n.userShare() > 0 {
-			cells[1], cells[2] = fmt.Sprintf("%.0f", user), fmt.Sprintf("%.0f", cpu-user)
+			cells[1], cells[2] = n.per(user), n.per(cpu-user)
 		}
 		if floor := r.beside(n, floorName); floor != nil {
 			cells[3] = fmt.Sprintf("%.2f", ratio(n, floor).median)
@@ -69,7 +85,7 @@ func (r *record) cells(n *line) []string {
 		cells[5] = fmt.Sprintf("%.1f", n.PeakMiB)
 	}
 	if n.Allocs > 0 {
-		cells[4] = fmt.Sprintf("%.0f", n.Allocs)
+		cells[4] = n.per(n.Allocs)
 	}
 	direct := r.beside(n, directName)
 	if n.Rate == 0 || direct == nil || n.Row == directName {

@@ -61,14 +61,15 @@ func (r *record) targets() []verdict {
 	}
 	most("CPU per call, gateway to Portkey (1/15), 1KB", "", 0.067, 0, r.closed(gatewayName, portkeyName, "1KB", cpuRatio))
 	most("CPU per call, traced 10 % to untraced, 1KB", "", 1.1, 0, r.closed(tracedSomeName, gatewayName, "1KB", cpuRatio))
-	most("calls/s, floor to gateway (1/0.8), 1KB", "", 1.25, 0, r.closed(floorName, gatewayName, "1KB", func(n, other *line) float64 {
-		return paired(n, other, func(a, b turn) float64 { return a.PerSecond / b.PerSecond }).median
-	}))
+	most("calls/s, floor to gateway (1/0.8), 1KB", "", 1.25, 0, r.closed(floorName, gatewayName, "1KB", rateRatio))
 	most("peak memory, gateway to floor, 1KB", "", 1.2, 0, r.closed(gatewayName, floorName, "1KB", func(n, other *line) float64 { return n.PeakMiB / other.PeakMiB }))
 	for _, rate := range rates() {
 		most(fmt.Sprintf("added p50, gateway to floor, 1KB, %d/s", rate), "", 1.3, 0, r.addedRatio(rate))
 	}
-	most("growth: CPU ratio to the floor, largest to smallest, 8 to 2,000 callers", "", 1.3, 0, r.growth())
+	most("CPU per event, gateway to floor", "", 1.5, 0, r.streams(gatewayName, floorName, cpuRatio))
+	most("events/s, floor to gateway (1/0.85)", "", 1.18, 0, r.streams(floorName, gatewayName, rateRatio))
+	most("growth: CPU ratio to the floor, largest to smallest, 8 to 2,000 callers", "", 1.3, 0, r.growth(func(n *line) bool { return n.Policies == 0 }))
+	most("growth: CPU ratio to the floor, largest to smallest, 1 to 64 policies", "", 1.3, 0, r.growth(func(n *line) bool { return n.Policies > 0 }))
 	most("CPU per KB of answer, gateway, 12.5KB to 1KB", "", 1, 0, r.perKB("12.5KB", "1KB"))
 	most("CPU per KB of answer, gateway, 100KB to 12.5KB", "", 1, 0, r.perKB("100KB", "12.5KB"))
 	most("start to SERVING", " ms", 150, 0, orNaN(r.Start.ServingMillis))
@@ -77,6 +78,10 @@ func (r *record) targets() []verdict {
 }
 
 func cpuRatio(n, other *line) float64 { return ratio(n, other).median }
+
+func rateRatio(n, other *line) float64 {
+	return paired(n, other, func(a, b turn) float64 { return a.PerSecond / b.PerSecond }).median
+}
 
 func orNaN(f float64) float64 {
 	if f == 0 {
@@ -87,8 +92,17 @@ func orNaN(f float64) float64 {
 
 // closed compares two rows in a closed loop at a size.
 func (r *record) closed(row, other, size string, compare func(n, other *line) float64) float64 {
-	atSize := func(n *line) bool { return n.Size == size }
-	a, b := r.find(closedPart, row, atSize), r.find(closedPart, other, atSize)
+	return r.compare(closedPart, row, other, func(n *line) bool { return n.Size == size }, compare)
+}
+
+// streams compares two rows that stream.
+func (r *record) streams(row, other string, compare func(n, other *line) float64) float64 {
+	return r.compare(streamsPart, row, other, func(*line) bool { return true }, compare)
+}
+
+// compare compares the lines of two rows in a part that are wanted.
+func (r *record) compare(part, row, other string, wanted func(*line) bool, compare func(n, other *line) float64) float64 {
+	a, b := r.find(part, row, wanted), r.find(part, other, wanted)
 	if a == nil || b == nil {
 		return math.NaN()
 	}
@@ -110,13 +124,13 @@ func (r *record) addedRatio(rate int) float64 {
 	return added(gateway, direct, p50).median / least
 }
 
-// growth is how far apart the gateway's ratios to the floor are, over the numbers of callers:
+// growth is how far apart the gateway's ratios to the floor are, over the lines of a series:
 // 1.15 above and below the middle are 1.3 apart.
-func (r *record) growth() float64 {
+func (r *record) growth(inSeries func(*line) bool) float64 {
 	low, high := math.Inf(1), math.Inf(-1)
 	for i := range r.Lines {
 		n := &r.Lines[i]
-		if n.Part != growthPart || n.Row != gatewayName {
+		if n.Part != growthPart || n.Row != gatewayName || !inSeries(n) {
 			continue
 		}
 		if floor := r.beside(n, floorName); floor != nil && len(n.Turns) > 0 {

@@ -35,23 +35,14 @@ func serveUpstream(ctx context.Context, args []string) error {
 	return nil
 }
 
-// upstream answers the persona list that is asked for, with the headers that Mavera
-// sends. Portkey takes a model's name for the question, see [question.String].
+// upstream answers the persona list that is asked for, the list of a family, or
+// streams a reply, with the headers that Mavera sends. Portkey takes a model's name for the question, see [question.String].
 func upstream() http.Handler {
 	bodies := make(map[string][]byte)
 	for _, s := range sizes() {
 		bodies[s.name] = s.body()
 	}
-	answer := func(w http.ResponseWriter, r *http.Request, asked string) {
-		name, delay, err := parseQuestion(asked)
-		body, ok := bodies[name]
-		if !ok || err != nil {
-			http.Error(w, "no such answer", http.StatusNotFound)
-			return
-		}
-		if !sleep(r.Context(), delay) {
-			return
-		}
+	send := func(w http.ResponseWriter, body []byte) {
 		header := w.Header()
 		header.Set("Content-Type", "application/json")
 		header.Set("Content-Length", strconv.Itoa(len(body)))
@@ -61,10 +52,26 @@ func upstream() http.Handler {
 		header.Set("X-Ratelimit-Reset", strconv.FormatInt(time.Now().Unix()+60, 10))
 		_, _ = w.Write(body) // a caller that has gone is not ours to mind
 	}
+	answer := func(w http.ResponseWriter, r *http.Request, asked string) {
+		name, delay, err := parseQuestion(asked)
+		body, ok := bodies[name]
+		if !ok || err != nil {
+			http.Error(w, "no such answer", http.StatusNotFound)
+			return
+		}
+		if sleep(r.Context(), delay) {
+			send(w, body)
+		}
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+basePath+personasPath, func(w http.ResponseWriter, r *http.Request) {
 		answer(w, r, r.URL.Query().Get("search"))
 	})
+	for _, f := range families() {
+		body := f.body()
+		mux.HandleFunc("GET "+basePath+f.path, func(w http.ResponseWriter, _ *http.Request) { send(w, body) })
+	}
+	mux.HandleFunc("POST "+basePath+rig.ReplyPath, rig.Reply)
 	mux.HandleFunc("POST "+basePath+chatPath, func(w http.ResponseWriter, r *http.Request) {
 		var chat struct {
 			Model string `json:"model"`

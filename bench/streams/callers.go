@@ -4,32 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"google.golang.org/grpc"
-	"google.golang.org/grpc/encoding"
-	"google.golang.org/grpc/mem"
 
 	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
-	maverav1 "github.com/mavera-gateway/mavera-gateway/gen/mavera/v1"
 )
-
-// A frame is a message that is left undecoded: its size in bytes.
-type frame int
-
-// frames is protobuf's codec, but for frames.
-type frames struct{ encoding.CodecV2 }
-
-func (c frames) Unmarshal(data mem.BufferSlice, into any) error {
-	if f, ok := into.(*frame); ok {
-		*f = frame(data.Len())
-		return nil
-	}
-	return c.CodecV2.Unmarshal(data, into) //nolint:wrapcheck // the codec's own words
-}
 
 // callers open streams at a system.
 type callers struct {
@@ -38,9 +20,8 @@ type callers struct {
 
 func newCallers(address string, connections int) (*callers, error) {
 	c := new(callers)
-	codec := grpc.WithDefaultCallOptions(grpc.ForceCodecV2(frames{encoding.GetCodecV2("proto")}))
 	for range connections {
-		conn, err := rig.Dial(address, codec)
+		conn, err := rig.Dial(address)
 		if err != nil {
 			return nil, errors.Join(err, c.close())
 		}
@@ -59,20 +40,7 @@ func (c *callers) close() error {
 
 // open opens a stream for an input. Caller number i uses connection i, over again.
 func (c *callers) open(ctx context.Context, i int, input string) (grpc.ClientStream, error) {
-	stream, err := c.conns[i%len(c.conns)].NewStream(ctx, &grpc.StreamDesc{ServerStreams: true}, fullMethod)
-	if err != nil {
-		return nil, fmt.Errorf("open stream: %w", err)
-	}
-	err = stream.SendMsg(&maverav1.CreateResponseRequest{
-		Model: "mavera-1", Input: &maverav1.ResponseInput{Form: &maverav1.ResponseInput_Text{Text: input}},
-	})
-	if err == nil {
-		err = stream.CloseSend()
-	}
-	if err != nil {
-		return nil, fmt.Errorf("send request: %w", err)
-	}
-	return stream, nil
+	return rig.OpenStream(ctx, c.conns[i%len(c.conns)], input) //nolint:wrapcheck // it says what failed
 }
 
 // openFirst opens a stream and waits for its first message.
@@ -81,7 +49,7 @@ func (c *callers) openFirst(ctx context.Context, i int, input string) (grpc.Clie
 	if err != nil {
 		return nil, err
 	}
-	switch more, err := next(stream); {
+	switch more, err := rig.Next(stream); {
 	case err != nil:
 		return nil, err
 	case !more:
@@ -90,37 +58,16 @@ func (c *callers) openFirst(ctx context.Context, i int, input string) (grpc.Clie
 	return stream, nil
 }
 
-// next reads a message and reports whether there was one.
-func next(stream grpc.ClientStream) (bool, error) {
-	var f frame
-	switch err := stream.RecvMsg(&f); {
-	case errors.Is(err, io.EOF):
-		return false, nil
-	case err != nil:
-		return false, fmt.Errorf("read stream: %w", err)
-	}
-	return true, nil
-}
-
-// count reads a stream to its end and returns how many messages there were.
-func count(stream grpc.ClientStream) (int, error) {
-	for n := 0; ; n++ {
-		if more, err := next(stream); err != nil || !more {
-			return n, err
-		}
-	}
-}
-
 // burst has so many streams carry so many events each, all at a time, and returns
 // how long they took together.
 func (c *callers) burst(ctx context.Context, streams, events int) (time.Duration, error) {
 	begin := time.Now()
 	err := each(streams, streams, func(i int) error {
-		stream, err := c.open(ctx, i, fmt.Sprint(burst, events))
+		stream, err := c.open(ctx, i, rig.Burst(events))
 		if err != nil {
 			return err
 		}
-		got, err := count(stream)
+		got, err := rig.Count(stream)
 		if err == nil && got < events {
 			err = fmt.Errorf("%d messages for %d events", got, events)
 		}
@@ -133,7 +80,7 @@ func (c *callers) burst(ctx context.Context, streams, events int) (time.Duration
 func (c *callers) hold(ctx context.Context, streams int) error {
 	const atATime = 64
 	return each(streams, atATime, func(i int) error {
-		_, err := c.openFirst(ctx, i, hold)
+		_, err := c.openFirst(ctx, i, rig.Hold)
 		return err
 	})
 }

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 	"github.com/mavera-gateway/mavera-gateway/internal/mavera"
 	"github.com/mavera-gateway/mavera-gateway/internal/sse"
 )
@@ -29,7 +30,7 @@ func (b *bench) measureFirst(ctx context.Context) (_ []figure, err error) {
 	defer func() { err = errors.Join(err, stop()) }()
 	transport := mavera.NewTransport(0, 0)
 	defer transport.CloseIdleConnections()
-	upstream := upstreamClient{http: &http.Client{Transport: transport}, base: base, key: "direct"}
+	upstream := rig.ReplyClient{HTTP: &http.Client{Transport: transport}, Base: base, Key: "direct"}
 	waits := []func() (time.Duration, error){
 		func() (time.Duration, error) { return firstDirect(ctx, upstream) },
 		func() (time.Duration, error) { return systems[0].first(ctx) },
@@ -52,9 +53,9 @@ func (b *bench) measureFirst(ctx context.Context) (_ []figure, err error) {
 }
 
 // firstDirect is how long the first event takes without anything in between.
-func firstDirect(ctx context.Context, upstream upstreamClient) (time.Duration, error) {
+func firstDirect(ctx context.Context, upstream rig.ReplyClient) (time.Duration, error) {
 	begin := time.Now()
-	body, err := upstream.open(ctx, pause)
+	body, err := upstream.Open(ctx, rig.Pause)
 	if err != nil {
 		return 0, err
 	}
@@ -76,12 +77,12 @@ func firstDirect(ctx context.Context, upstream upstreamClient) (time.Duration, e
 // first is how long the first event takes through the system.
 func (y *system) first(ctx context.Context) (time.Duration, error) {
 	begin := time.Now()
-	stream, err := y.callers.openFirst(ctx, 0, pause)
+	stream, err := y.callers.openFirst(ctx, 0, rig.Pause)
 	if err != nil {
 		return 0, fmt.Errorf("%s: %w", y.name, err)
 	}
 	took := time.Since(begin)
-	_, err = count(stream)
+	_, err = rig.Count(stream)
 	return took, err
 }
 
