@@ -113,19 +113,21 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 	family := r.families.Use(familyKey{key: c.key, family: c.plan.Family})
 	defer family.Release()
 
-	way := new(course)
+	way := &course{
+		loop: resilience.Call{
+			Policy:  family.Value.policy,
+			Timeout: c.plan.AttemptTimeout, TimeoutCause: mavera.ErrAttemptTimeout,
+			Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: c.resent,
+			Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
+			Enroll: c.life.enroll,
+			Random: rand.Float64,
+		},
+		watcher:  watcher{resilient: r, call: c, breaker: family.Value.breaker},
+		exchange: exchange{call: c},
+	}
 	call, e, op := &way.loop, &way.exchange, &way.operation
 	r.operation(op, c)
-	way.watcher = watcher{resilient: r, call: c, exchange: op.exchange, breaker: family.Value.breaker}
-	*call = resilience.Call{
-		Policy:  family.Value.policy,
-		Timeout: c.plan.AttemptTimeout, TimeoutCause: mavera.ErrAttemptTimeout,
-		Class: c.class, Caller: c.caller, Family: c.plan.Family, Resent: c.resent,
-		Budget: key.Value.budget, Limiter: key.Value.limiter, Breaker: family.Value.breaker,
-		Enroll: c.life.enroll,
-		Random: rand.Float64,
-		Watch:  &way.watcher,
-	}
+	way.watcher.exchange, call.Watch = op.exchange, &way.watcher
 	if c.plan.Capped {
 		call.Slots = family.Value.slots
 	}
@@ -138,7 +140,7 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 		call.Policy = &once
 	}
 	c.loop = call
-	*e = exchange{call: c, slow: call.Policy.SlowDeadline}
+	e.slow = call.Policy.SlowDeadline
 	lookUp := r.lookUps.of(c, key.Value.creations)
 	defer lookUp.end()
 	if lookUp != nil {
