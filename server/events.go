@@ -35,6 +35,8 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 			c.loop.Healthy()
 			c.notes.Event("mavera.first_event")
 		}
+		err = stream.SendMsg(answer)
+		// The caller has it: what is noted of it makes nobody wait.
 		if answer.HasCredits {
 			c.credits, c.hasCredits = answer.Credits, true
 		}
@@ -42,7 +44,7 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 		if len(answer.Losses) > 0 {
 			h.observe(ctx, c, answer.Losses)
 		}
-		if err := stream.SendMsg(answer); err != nil {
+		if err != nil {
 			return c.exchange().Ended(context.Cause(ctx), true) // nobody is there any more
 		}
 	}
