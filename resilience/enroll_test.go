@@ -29,12 +29,18 @@ func TestEnroll(t *testing.T) {
 		{"in the second", []reply{{0, unavailable}, hangs}, time.Second, errStop, []string{"0s", "250ms"}, []string{"0s"}},
 		{"after a timeout", []reply{hangs}, attempt + 100*time.Millisecond, errStop, []string{"0s"}, []string{"0s", "1m0s"}},
 		{
-			"in the attempt after a timeout", []reply{hangs, hangs}, attempt + time.Second, errStop,
-			[]string{"0s", "1m0.25s"}, []string{"0s", "1m0s"},
+			"in the attempt after a timeout",
+			[]reply{hangs, hangs},
+			attempt + time.Second, errStop,
+			[]string{"0s", "1m0.25s"},
+			[]string{"0s", "1m0s"},
 		},
 		{
-			"two timeouts", []reply{hangs, hangs}, time.Hour, nil,
-			[]string{"0s", "1m0.25s", "2m0.75s"}, []string{"0s", "1m0s", "2m0.25s"},
+			"two timeouts",
+			[]reply{hangs, hangs},
+			time.Hour, nil,
+			[]string{"0s", "1m0.25s", "2m0.75s"},
+			[]string{"0s", "1m0s", "2m0.25s"},
 		},
 		{"answered just in time", []reply{{attempt - 1, well}}, time.Hour, nil, []string{"0s"}, []string{"0s"}},
 	} {

@@ -77,7 +77,7 @@ func (l *load) run(t *testing.T, d time.Duration, streams ...stream) {
 	begin := time.Now()
 	var all sync.WaitGroup
 	for i, s := range streams {
-		arrivals := rand.New(rand.NewPCG(1, uint64(i))) //nolint:gosec // the same in every run
+		arrivals := rand.New(rand.NewPCG(1, uint64(i))) // the same in every run
 		all.Go(func() {
 			time.Sleep(s.from)
 			for range s.calls {

@@ -34,7 +34,7 @@ const flushLimit = 5 * time.Second
 const gcPercent = 200
 
 // serve puts the program together and runs it until ctx ends.
-func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (err error) {
+func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) error {
 	cfg, err := config.Parse(args, environ, os.ReadFile)
 	if err != nil {
 		return err //nolint:wrapcheck // it is a list of lines for people
@@ -49,10 +49,15 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if cfg.PrintPolicy {
 		return table(out, policy.Table)
 	}
+	log := lines.NewWriter(errOut)
+	return errors.Join(start(ctx, &cfg, policy, log, errOut), log.Close())
+}
+
+// start starts what is configured, and runs it until ctx ends. Lines are logged to log; the
+// greeting of the simulator goes to banner.
+func start(ctx context.Context, cfg *config.Config, policy server.Policies, log, banner io.Writer) error {
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
-	log := lines.NewWriter(errOut)
-	defer func() { err = errors.Join(err, log.Close()) }()
 	logger := slog.New(slog.NewJSONHandler(secret.NewWriter(log), &slog.HandlerOptions{Level: level}))
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
@@ -71,7 +76,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 			logger.Warn("telemetry was not sent completely", slog.Any("error", lost))
 		}
 	}()
-	meters := meterProvider(&cfg, observed)
+	meters := meterProvider(cfg, observed)
 	instruments, err := telemetry.NewInstruments(meters) //nolint:contextcheck // it counts nothing for a call
 	if err != nil {
 		return fmt.Errorf("make instruments: %w", err)
@@ -79,16 +84,16 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	if err := server.CheckAllowList(cfg.AllowCallers); err != nil {
 		return cfg.Refuse("allow_callers", err) //nolint:wrapcheck // it is a line for people
 	}
-	secured, err := transport(life, &cfg, logger)
+	secured, err := transport(life, cfg, logger)
 	if err != nil {
 		return err
 	}
-	key, err := upstream(life, &cfg, logger)
+	key, err := upstream(life, cfg, logger)
 	if err != nil {
 		return err
 	}
 	var gateway *server.Server
-	board, err := statusBoard(&cfg, key, level, func() *server.Server { return gateway })
+	board, err := statusBoard(cfg, key, level, func() *server.Server { return gateway })
 	if err != nil {
 		return err
 	}
@@ -121,7 +126,7 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) (
 	admin := server.NewAdmin(gateway, server.AdminOptions{
 		Metrics: observed.Metrics, Status: statusz.NewPage(board).Register, Level: level, Debug: cfg.AdminDebug,
 	})
-	return listen(ctx, &cfg, gateway, admin, logger, errOut)
+	return listen(ctx, cfg, gateway, admin, logger, banner)
 }
 
 // meterProvider makes the instruments of calls, which count for nobody where metrics are

@@ -57,7 +57,7 @@ func TestLinesAreGathered(t *testing.T) {
 		synctest.Wait()
 		s.check(t, "before the delay")
 		log(t, w, "3\n")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		s.check(t, "after it", "1\n2\n3\n")
 		time.Sleep(time.Hour)

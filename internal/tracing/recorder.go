@@ -72,7 +72,7 @@ func (r *Recorder) BeginRPC(ctx context.Context, method string, incoming propaga
 		t.server = server
 	}
 	if t.Recording() {
-		t.exemplars = trace.ContextWithSpanContext(context.Background(), t.server) //nolint:contextcheck // see Exemplars
+		t.exemplars = trace.ContextWithSpanContext(context.Background(), t.server)
 	}
 	return ctx, t
 }
