@@ -61,6 +61,7 @@ func (r *record) targets() []verdict {
 	}
 	most("CPU per call, gateway to Portkey (1/15), 1KB", "", 0.067, 0, r.closed(gatewayName, portkeyName, "1KB", cpuRatio))
 	most("CPU per call, traced 10 % to untraced, 1KB", "", 1.1, 0, r.closed(tracedSomeName, gatewayName, "1KB", cpuRatio))
+	most("CPU per call, metrics and traced 10 % to neither, 1KB", "", 1.15, 0, r.closed(tracedSomeName, noMetricsName, "1KB", cpuRatio))
 	most("calls/s, floor to gateway (1/0.8), 1KB", "", 1.25, 0, r.closed(floorName, gatewayName, "1KB", rateRatio))
 	most("peak memory, gateway to floor, 1KB", "", 1.2, 0, r.closed(gatewayName, floorName, "1KB", func(n, other *line) float64 { return n.PeakMiB / other.PeakMiB }))
 	for _, rate := range rates() {
