@@ -54,15 +54,6 @@ type Call struct {
 	underway underway
 }
 
-// scope is the context of an attempt and of the waits before it. One serves all of them,
-// until an attempt's timeout ends it: a context for each attempt, below one for the call,
-// costs as much as all other decisions together.
-type scope struct {
-	parent context.Context //nolint:containedctx // that of the call
-	ctx    context.Context //nolint:containedctx // below it
-	end    context.CancelCauseFunc
-}
-
 // underway is the attempt that is being made. It is kept here, once, and not handed up and
 // down: a stream's goroutine would have a stack of twice the size.
 type underway struct {
@@ -187,21 +178,6 @@ func Do(ctx context.Context, call *Call, attempt Attempt) (waited time.Duration,
 	}
 }
 
-// renew begins a scope.
-func (c *Call) renew() {
-	c.scope.ctx, c.scope.end = context.WithCancelCause(c.scope.parent)
-	if c.Enroll != nil {
-		c.Enroll(c.scope.end)
-	}
-}
-
-// release ends the last scope.
-func (c *Call) release() { c.scope.end(nil) }
-
-// Context is that of the attempt or wait at hand, or of the last one: it knows why the
-// call ended, if it was ended.
-func (c *Call) Context() context.Context { return c.scope.ctx }
-
 // begin refuses what the breaker would refuse, so that it costs nothing, and settles
 // with the budget: a call pays for retries, one that is a retry itself draws one.
 func (c *Call) begin(now time.Time) error {
@@ -269,14 +245,6 @@ func (c *Call) paced(lease *Lease, waited time.Duration, attempt Attempt) (_ tim
 		c.Watch.Attempted(ctx)
 	}
 	return waited, nil
-}
-
-// unlimit stops the timer of an attempt. Where it has fired, what it ends is left to it:
-// it may not have come to that yet.
-func (c *Call) unlimit() {
-	if !c.underway.timer.Stop() {
-		c.renew()
-	}
 }
 
 // Answered is for an attempt whose answer goes on for long after its head: others wait
