@@ -23,7 +23,7 @@ func (c *Call) renew() {
 func (c *Call) release() { c.scope.end(nil) }
 
 // Context is that of the attempt or wait at hand, or of the last one: it knows why the
-// call ended, if it was ended.
+// call ended, if it was ended. It is nil until [Do] has let the call begin.
 func (c *Call) Context() context.Context { return c.scope.ctx }
 
 // unlimit stops the timer of an attempt. Where it has fired, what it ends is left to it:

@@ -3,7 +3,6 @@ package main
 import (
 	"bufio"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -26,26 +25,15 @@ type callers interface {
 }
 
 // grpcCallers share connections.
-type grpcCallers struct{ conns []*grpc.ClientConn }
+type grpcCallers struct{ conns rig.Conns }
 
 func dialCallers(address string, connections int) (*grpcCallers, error) {
-	c := new(grpcCallers)
-	for range connections {
-		conn, err := rig.Dial(address)
-		if err != nil {
-			return nil, errors.Join(err, c.close())
-		}
-		c.conns = append(c.conns, conn)
-	}
-	return c, nil
+	conns, err := rig.DialAll(address, connections)
+	return &grpcCallers{conns}, err //nolint:wrapcheck // it says what failed
 }
 
 func (c *grpcCallers) close() error {
-	var errs []error
-	for _, conn := range c.conns {
-		errs = append(errs, conn.Close())
-	}
-	return errors.Join(errs...)
+	return c.conns.Close() //nolint:wrapcheck // the same
 }
 
 // keyHeader is the metadata for a caller's own key.
@@ -56,7 +44,7 @@ func (c *grpcCallers) answer(ctx context.Context, i int, q question) (proto.Mess
 	if q.policy != nil {
 		ctx = metadata.AppendToOutgoingContext(ctx, keyHeader, q.policy.key)
 	}
-	if err := c.conns[i%len(c.conns)].Invoke(ctx, method, request, answer, grpc.StaticMethod()); err != nil {
+	if err := c.conns.Of(i).Invoke(ctx, method, request, answer, grpc.StaticMethod()); err != nil {
 		return nil, fmt.Errorf("%s, %s: %w", method, q, err)
 	}
 	return answer, nil
@@ -74,7 +62,7 @@ func (c *grpcCallers) ask(ctx context.Context, i int, q question) error {
 }
 
 func (c *grpcCallers) stream(ctx context.Context, i, events int) error {
-	stream, err := rig.OpenStream(ctx, c.conns[i%len(c.conns)], rig.Burst(events))
+	stream, err := rig.OpenStream(ctx, c.conns.Of(i), rig.Burst(events))
 	if err != nil {
 		return err //nolint:wrapcheck // it says what failed
 	}

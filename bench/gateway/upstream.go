@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 	"net/http"
 	"strconv"
@@ -24,15 +23,7 @@ const (
 
 // serveUpstream is the program that stands in for Mavera: it answers from memory.
 func serveUpstream(ctx context.Context, args []string) error {
-	listener, err := rig.Listen(ctx, upstreamCommand, args)
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: upstream(), ReadHeaderTimeout: 10 * time.Second}
-	if err := server.Serve(listener); err != nil {
-		return fmt.Errorf("serve upstream: %w", err)
-	}
-	return nil
+	return rig.ServeHTTP(ctx, upstreamCommand, args, upstream()) //nolint:wrapcheck // it says what failed
 }
 
 // upstream answers the persona list that is asked for, the list of a family, or

@@ -15,32 +15,21 @@ import (
 
 // callers open streams at a system.
 type callers struct {
-	conns []*grpc.ClientConn
+	conns rig.Conns
 }
 
 func newCallers(address string, connections int) (*callers, error) {
-	c := new(callers)
-	for range connections {
-		conn, err := rig.Dial(address)
-		if err != nil {
-			return nil, errors.Join(err, c.close())
-		}
-		c.conns = append(c.conns, conn)
-	}
-	return c, nil
+	conns, err := rig.DialAll(address, connections)
+	return &callers{conns}, err //nolint:wrapcheck // it says what failed
 }
 
 func (c *callers) close() error {
-	var errs []error
-	for _, conn := range c.conns {
-		errs = append(errs, conn.Close())
-	}
-	return errors.Join(errs...)
+	return c.conns.Close() //nolint:wrapcheck // the same
 }
 
 // open opens a stream for an input. Caller number i uses connection i, over again.
 func (c *callers) open(ctx context.Context, i int, input string) (grpc.ClientStream, error) {
-	return rig.OpenStream(ctx, c.conns[i%len(c.conns)], input) //nolint:wrapcheck // it says what failed
+	return rig.OpenStream(ctx, c.conns.Of(i), input) //nolint:wrapcheck // it says what failed
 }
 
 // openFirst opens a stream and waits for its first message.

@@ -2,9 +2,7 @@ package main
 
 import (
 	"context"
-	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/mavera-gateway/mavera-gateway/bench/internal/rig"
 )
@@ -16,15 +14,7 @@ const basePath = "/api/v1"
 
 // serveUpstream is the program that stands in for Mavera: it streams from memory.
 func serveUpstream(ctx context.Context, args []string) error {
-	listener, err := rig.Listen(ctx, upstreamCommand, args)
-	if err != nil {
-		return err
-	}
-	server := &http.Server{Handler: upstream(), ReadHeaderTimeout: 10 * time.Second}
-	if err := server.Serve(listener); err != nil {
-		return fmt.Errorf("serve upstream: %w", err)
-	}
-	return nil
+	return rig.ServeHTTP(ctx, upstreamCommand, args, upstream()) //nolint:wrapcheck // it says what failed
 }
 
 func upstream() http.Handler {

@@ -36,13 +36,14 @@ type Writer struct {
 // NewWriter returns a writer in front of next. It is to be closed.
 func NewWriter(next io.Writer) *Writer {
 	w := &Writer{next: next}
-	w.timer = time.AfterFunc(time.Hour, func() { _ = w.flush() }) // an error is the next line's to meet again
+	w.timer = time.AfterFunc(time.Hour, func() { _ = w.flush() }) // there is nobody to tell of an error
 	w.timer.Stop()
 	return w
 }
 
-// Write takes a whole line. The error, if there is one, is that of writing lines: those
-// that waited too long, or this one after Close.
+// Write takes a whole line. The error, if there is one, is that of writing all that waits,
+// which is done here when it comes to 64 KiB, and after Close. What cannot be written
+// when its delay is over is lost without a word.
 func (w *Writer) Write(line []byte) (int, error) {
 	w.mu.Lock()
 	if len(w.waiting) == 0 && !w.closed {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"mime"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -80,7 +81,9 @@ func (c *Client) Open(ctx context.Context, call Call) (*Stream, Report, error) {
 // the answer it is: it has been paid for.
 func (s *Stream) begin(response *http.Response) *Failure {
 	kind, _, _ := strings.Cut(response.Header.Get("Content-Type"), ";")
-	kind = strings.ToLower(strings.TrimSpace(kind))
+	if kind != eventStream { // as it is nearly always spelled
+		kind, _, _ = mime.ParseMediaType(response.Header.Get("Content-Type"))
+	}
 	switch {
 	case response.StatusCode/100 != 2:
 		return s.client.refusal(s.call, response)

@@ -113,6 +113,34 @@ func Dial(address string, options ...grpc.DialOption) (*grpc.ClientConn, error) 
 	return conn, nil
 }
 
+// Conns are connections that callers share.
+type Conns []*grpc.ClientConn
+
+// DialAll makes so many connections.
+func DialAll(address string, connections int) (Conns, error) {
+	var c Conns
+	for range connections {
+		conn, err := Dial(address)
+		if err != nil {
+			return nil, errors.Join(err, c.Close())
+		}
+		c = append(c, conn)
+	}
+	return c, nil
+}
+
+// Of is the connection of caller number i.
+func (c Conns) Of(i int) *grpc.ClientConn { return c[i%len(c)] }
+
+// Close closes all of them.
+func (c Conns) Close() error {
+	var errs []error
+	for _, conn := range c {
+		errs = append(errs, conn.Close())
+	}
+	return errors.Join(errs...)
+}
+
 // FreeAddress is a loopback address that nobody listens on right now.
 func FreeAddress(ctx context.Context) (string, error) {
 	var network net.ListenConfig

@@ -94,3 +94,16 @@ func Listen(ctx context.Context, command string, args []string) (net.Listener, e
 	}
 	return listener, nil
 }
+
+// ServeHTTP is a command that serves a handler where it is told to by -addr.
+func ServeHTTP(ctx context.Context, command string, args []string, handler http.Handler) error {
+	listener, err := Listen(ctx, command, args)
+	if err != nil {
+		return err
+	}
+	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second}
+	if err := server.Serve(listener); err != nil {
+		return fmt.Errorf("serve %s: %w", command, err)
+	}
+	return nil
+}
