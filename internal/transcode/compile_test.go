@@ -248,6 +248,10 @@ func TestCompileErrors(t *testing.T) {
 			`rpc bad.v1.S.R: message bad.v1.A: fields a and b share the JSON key "c"`,
 		},
 		{
+			"a key that JSON escapes", get("/a") + `message Q {} message A { string a = 1 [(mavera.options.v1.field).name = "a\"b"]; }`,
+			`rpc bad.v1.S.R: message bad.v1.A: field a: the JSON key "a\"b" would have to be escaped`,
+		},
+		{
 			"raw JSON outside a oneof", get("/a") + `message Q {} message A { string a_json = 1 [(mavera.options.v1.field).raw_json = true]; }`,
 			"rpc bad.v1.S.R: message bad.v1.A: field a_json: raw_json is for a string in a oneof whose name ends in _json",
 		},

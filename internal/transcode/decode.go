@@ -60,18 +60,18 @@ func (d *decoder) closeMessage(start int) {
 func (d *decoder) object(m *message, except string) LossKind {
 	mine := len(d.extras)
 	var seen set
-	guess := 0 // keys tend to come in the order of the fields
+	guess := &m.first
 	for ok := d.open('}'); ok; ok = d.more('}') {
-		key := d.key()
-		var f *field
-		if guess < len(m.fields) && m.fields[guess].key == string(key.raw) {
-			f = m.fields[guess]
-		} else {
+		f := guess.Load()
+		key, ok := d.guessed(f)
+		if !ok {
+			key = d.key()
 			f = d.lookup(m, key)
+			guess.learn(f)
 		}
 		switch {
 		case f != nil:
-			guess = f.index + 1
+			guess = &f.next
 			d.member(f, key, &seen)
 		case except != "" && d.is(key, except):
 			except = ""
@@ -81,6 +81,14 @@ func (d *decoder) object(m *message, except string) LossKind {
 		}
 	}
 	return d.writeExtras(m, mine)
+}
+
+// guessed passes the key of f, if it comes next and is written as compact JSON writes it.
+func (d *decoder) guessed(f *field) (key text, ok bool) {
+	if f == nil || !d.take(f.quoted) {
+		return text{}, false
+	}
+	return text{raw: d.in[d.pos-len(f.key)-2 : d.pos-2]}, true
 }
 
 // lookup finds the field of a key, nil when the message does not model it.
@@ -105,23 +113,25 @@ func (d *decoder) is(key text, name string) bool {
 // and so is one whose field has a value already, whether from the same key or
 // from another spelling of it.
 func (d *decoder) member(f *field, key text, seen *set) {
-	if d.peek() == 'n' && !f.takesNull() {
+	c := d.peek()
+	switch {
+	case c == 'n' && !f.takesNull():
 		d.literal("null")
 		return
-	}
-	if seen.has(f) {
+	case seen.has(f):
 		d.keep(key, UnknownField)
 		return
 	}
-	before := d.mark()
 	d.path = append(d.path, f.key)
-	loss := d.value(f)
-	if loss != "" {
+	if c == '"' && f.single && f.kind == protoreflect.StringKind {
+		d.string(f) // it fits
+	} else if before, loss := d.mark(), d.value(f); loss != "" {
 		d.reset(before)
+		d.path = d.path[:len(d.path)-1]
 		d.keep(key, loss)
 		return
 	}
-	d.path = d.path[:len(before.path)]
+	d.path = d.path[:len(d.path)-1]
 	d.ending = max(d.ending, f.ending)
 	seen.add(f)
 }
@@ -132,21 +142,18 @@ func (f *field) takesNull() bool {
 }
 
 // A mark is a state of the decoder that it can be set back to.
-type mark struct {
-	pos, depth, out, extras, lost int
-	path                          []string
-}
+type mark struct{ pos, depth, out, extras, lost, path int }
 
 func (d *decoder) mark() mark {
-	return mark{pos: d.pos, depth: d.depth, out: len(d.out), extras: len(d.extras), lost: len(d.lost), path: d.path}
+	return mark{pos: d.pos, depth: d.depth, out: len(d.out), extras: len(d.extras), lost: len(d.lost), path: len(d.path)}
 }
 
 func (d *decoder) reset(m mark) {
 	if d.err == nil {
 		d.pos = m.pos
 	}
-	d.depth, d.path = m.depth, m.path
-	d.out, d.extras = d.out[:m.out], d.extras[:m.extras]
+	d.depth = m.depth
+	d.out, d.extras, d.path = d.out[:m.out], d.extras[:m.extras], d.path[:m.path]
 	d.unlose(m.lost)
 }
 
@@ -245,18 +252,26 @@ func (d *decoder) single(f *field) LossKind {
 		if d.peek() != '"' {
 			return WrongType
 		}
-		d.out = append(d.out, f.tag[:len(f.tag)-1]...)
-		d.text(f.tag[len(f.tag)-1], d.str())
+		d.string(f)
 		return ""
 	}
 	d.out = append(d.out, f.tag...)
 	return d.scalar(f)
 }
 
+// string reads a string with its tag; the caller has seen its quote.
+func (d *decoder) string(f *field) {
+	last := len(f.tag) - 1
+	if last > 0 {
+		d.out = append(d.out, f.tag[:last]...)
+	}
+	d.text(f.tag[last], d.str())
+}
+
 // text writes a string; tag is the last byte of its tag.
 func (d *decoder) text(tag byte, t text) {
 	d.out = append(d.out, tag)
-	if !t.escaped && !t.nonASCII {
+	if t.exact() {
 		d.out = protowire.AppendVarint(d.out, uint64(len(t.raw)))
 		d.out = append(d.out, t.raw...)
 		return
@@ -287,8 +302,7 @@ func (d *decoder) scalar(f *field) LossKind {
 		}
 	case protoreflect.EnumKind:
 		if c == '"' {
-			d.scratch, _ = d.str().appendTo(d.scratch[:0])
-			n, ok := f.enum.number(d.scratch)
+			n, ok := d.word(f.enum, d.str())
 			if !ok {
 				return UnknownEnum
 			}
@@ -319,6 +333,15 @@ func (d *decoder) scalar(f *field) LossKind {
 		}
 	}
 	return WrongType
+}
+
+// word finds the value of an enum.
+func (d *decoder) word(e *enum, t text) (protoreflect.EnumNumber, bool) {
+	if n, ok := e.byWord[string(t.raw)]; ok && !t.escaped {
+		return n, true // as it is documented
+	}
+	d.scratch, _ = t.appendTo(d.scratch[:0])
+	return e.number(d.scratch)
 }
 
 // parseInt reads an integer, also one written as 5.0 or 5e3.

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"path"
+	"reflect"
 	"strings"
 	"testing"
 
@@ -50,7 +51,8 @@ func addExamples(f *testing.F, suffix string) {
 }
 
 // FuzzAnswer answers anything: either a MalformedAnswerError, or a message that
-// protobuf reads, which includes that all text in it is valid UTF-8.
+// protobuf reads, which includes that all text in it is valid UTF-8. White space, and
+// what the plan has learnt of the order of keys, change nothing.
 func FuzzAnswer(f *testing.F) {
 	addExamples(f, ".response.json")
 	f.Add([]byte(`{"output":[{"type":"message","content":[{"\u0074ype":"x","a":1e999}]},7],"id":"\ud800","x":[[]]}`), uint8(0))
@@ -77,6 +79,13 @@ func FuzzAnswer(f *testing.F) {
 		}
 		if len(out.ProtoReflect().GetUnknown()) > 0 {
 			t.Errorf("%q has unknown fields", body)
+		}
+		var spaced bytes.Buffer
+		if json.Indent(&spaced, body, "", " ") == nil {
+			again, err := p.Answer(&Request{page: page}, spaced.Bytes())
+			if err != nil || !bytes.Equal(again.Wire, a.Wire) || !reflect.DeepEqual(again.Losses, a.Losses) {
+				t.Errorf("%q with white space gives another answer, or %v", body, err)
+			}
 		}
 		if s := (scanner{in: body}); len(body) > 0 && p.hook == nil {
 			if s.skip(); s.end() != nil && p.HTTPMethod != "DELETE" {

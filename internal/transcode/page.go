@@ -226,7 +226,7 @@ func (d *decoder) rows(f *field, key text, e *envelope) {
 		}
 		e.rows++
 	}
-	d.path = before.path
+	d.path = d.path[:before.path]
 	if loss != "" {
 		d.reset(before)
 		d.keep(key, loss)

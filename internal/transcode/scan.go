@@ -99,6 +99,9 @@ type text struct {
 	nonASCII bool // has bytes that may not be valid UTF-8
 }
 
+// exact says that the characters of the text are what is between the quotes.
+func (t text) exact() bool { return !t.escaped && (!t.nonASCII || utf8.Valid(t.raw)) }
+
 // key reads an object key and its colon.
 func (s *scanner) key() text {
 	if s.peek() != '"' {
@@ -116,32 +119,32 @@ func (s *scanner) key() text {
 
 // str reads a string; the caller has seen its quote.
 func (s *scanner) str() (t text) {
-	start := s.pos + 1
+	in, start := s.in, s.pos+1
 	i := start
 	for {
 		// Eight bytes at a time while they are printable ASCII, no quote and no
 		// backslash.
-		for i+8 <= len(s.in) {
-			w := binary.LittleEndian.Uint64(s.in[i:])
-			n := bits.TrailingZeros64(escapes(w)|w&highBits) / 8
-			i += n
-			if n < 8 {
+		for i+8 <= len(in) {
+			w := binary.LittleEndian.Uint64(in[i:])
+			if marks := escapes(w) | w&highBits; marks != 0 {
+				i += bits.TrailingZeros64(marks) / 8
 				break
 			}
+			i += 8
 		}
-		if i >= len(s.in) {
+		if i >= len(in) {
 			s.pos = i
 			s.fail("the end of a string")
 			return text{}
 		}
-		switch c := s.in[i]; {
+		switch c := in[i]; {
 		case c == '"':
 			s.pos = i + 1
-			t.raw = s.in[start:i]
+			t.raw = in[start:i]
 			return t
 		case c == '\\':
 			t.escaped = true
-			n := escapeLen(s.in[i:])
+			n := escapeLen(in[i:])
 			if n == 0 {
 				s.pos = i
 				s.fail("an escape sequence")
@@ -154,7 +157,7 @@ func (s *scanner) str() (t text) {
 			return text{}
 		case c >= utf8.RuneSelf:
 			t.nonASCII = true
-			for i < len(s.in) && s.in[i] >= utf8.RuneSelf {
+			for i < len(in) && in[i] >= utf8.RuneSelf {
 				i++
 			}
 		default:
@@ -205,7 +208,8 @@ func hex4(b []byte) (rune, bool) {
 // appendTo appends the characters of the text. What is not valid Unicode becomes
 // U+FFFD, and exact is false then.
 func (t text) appendTo(dst []byte) (_ []byte, exact bool) {
-	exact = true
+	valid := !t.nonASCII || utf8.Valid(t.raw) // of which escapes are no part: they are ASCII
+	exact = valid
 	for raw := t.raw; ; {
 		n := len(raw)
 		if t.escaped {
@@ -213,11 +217,10 @@ func (t text) appendTo(dst []byte) (_ []byte, exact bool) {
 				n = i
 			}
 		}
-		if t.nonASCII && !utf8.Valid(raw[:n]) {
-			exact = false
-			dst = append(dst, string([]rune(string(raw[:n])))...) // U+FFFD for each byte that is none
-		} else {
+		if valid {
 			dst = append(dst, raw[:n]...)
+		} else {
+			dst = append(dst, string([]rune(string(raw[:n])))...) // U+FFFD for each byte that is none
 		}
 		if raw = raw[n:]; len(raw) == 0 {
 			return dst, exact

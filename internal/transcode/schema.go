@@ -38,6 +38,7 @@ type message struct {
 	fields    []*field          // in order of declaration, without additional_fields
 	byKey     map[string]*field // JSON key or alias to field
 	byNumber  []*field          // additional_fields among them
+	first     guess             // the field that objects begin with
 	constants []*field          // fields that are sent even when they are unset
 	extra     *field            // additional_fields, or nil
 
@@ -56,17 +57,20 @@ type message struct {
 
 // field is what the codec knows about a field.
 type field struct {
-	desc  protoreflect.FieldDescriptor
-	name  string // of the proto field
-	key   string // JSON key
-	label []byte // ,"key":
-	tag   []byte // tag of the wire format, of type bytes for packed lists
-	index int    // position in the message, for sets
+	desc   protoreflect.FieldDescriptor
+	name   string // of the proto field
+	key    string // JSON key
+	label  []byte // ,"key":
+	quoted string // "key":
+	next   guess  // the field that comes after this one
+	tag    []byte // tag of the wire format, of type bytes for packed lists
+	index  int    // position in the message, for sets
 
 	kind   protoreflect.Kind
 	list   bool
 	packed bool     // a list that is one field of the wire format
 	mapped bool     // a map with string keys
+	single bool     // neither a list nor a map
 	plain  bool     // a scalar of which every value can be written
 	msg    *message // of a message field
 	enum   *enum    // of an enum field
@@ -296,7 +300,7 @@ func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
 	opts := fieldOptions(fd)
 	f := &field{
 		desc: fd, name: string(fd.Name()), key: JSONKey(fd),
-		kind: fd.Kind(), list: fd.IsList(), packed: fd.IsPacked(), mapped: fd.IsMap(),
+		kind: fd.Kind(), list: fd.IsList(), packed: fd.IsPacked(), mapped: fd.IsMap(), single: fd.Cardinality() != protoreflect.Repeated,
 		rawJSON: opts.GetRawJson(), credits: opts.GetCredits(), ending: Ending(opts.GetEnding()),
 		nullIfUnset: opts.GetNullIfUnset(), valueIfUnset: []byte(opts.GetValueIfUnset()),
 		memberTag: []byte(fd.Name()),
@@ -315,6 +319,9 @@ func (s *schemas) field(fd protoreflect.FieldDescriptor) (*field, error) {
 	default:
 	}
 	f.label = label([]byte(f.key))
+	if f.quoted = string(f.label[1:]); len(f.quoted) != len(f.key)+len(`"":`) {
+		return nil, fmt.Errorf("the JSON key %q would have to be escaped", f.key)
+	}
 	f.tag = protowire.AppendTag(nil, fd.Number(), wireType(fd))
 	if f.mapped {
 		if fd.MapKey().Kind() != protoreflect.StringKind {
