@@ -19,9 +19,9 @@ func TestAllocations(t *testing.T) {
 	slots := NewBulkhead(policy.Caps, NewLocalSlots())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 	defer cancel()
-	answered := func(context.Context, *Lease) Outcome {
+	answered := func(_ context.Context, _ *Lease, o *Outcome) {
 		now := time.Now()
-		return Outcome{Result: Success, Sends: 1, Headers: Headers{Limit: limit, HasLimit: true, Remaining: limit, HasRemaining: true, Reset: now, Date: now}}
+		*o = Outcome{Result: Success, Sends: 1, Headers: Headers{Limit: limit, HasLimit: true, Remaining: limit, HasRemaining: true, Reset: now, Date: now}}
 	}
 	const want = 7
 	got := testing.AllocsPerRun(1000, func() {

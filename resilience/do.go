@@ -83,9 +83,10 @@ type Watcher interface {
 	Attempted(ctx context.Context)
 }
 
-// An Attempt makes one exchange and says what came of it. The lease is that of the
-// slot it holds, nil where nothing is capped; keeping it leaves the slot to a job.
-type Attempt func(ctx context.Context, lease *Lease) Outcome
+// An Attempt makes one exchange and says in o what came of it, which is before that it
+// went out once and nothing else is known. The lease is that of the slot it holds, nil
+// where nothing is capped; keeping it leaves the slot to a job.
+type Attempt func(ctx context.Context, lease *Lease, o *Outcome)
 
 // An Outcome is what came of an attempt.
 type Outcome struct {
@@ -240,7 +241,7 @@ func (c *Call) paced(lease *Lease, waited time.Duration, attempt Attempt) (_ tim
 		c.underway.timer = time.AfterFunc(c.Timeout, func() { end(c.TimeoutCause) })
 		defer c.unlimit()
 	}
-	c.underway.outcome = attempt(ctx, lease)
+	attempt(ctx, lease, &c.underway.outcome)
 	if c.Watch != nil {
 		c.Watch.Attempted(ctx)
 	}

@@ -142,7 +142,7 @@ func TestDoLongAnswer(t *testing.T) {
 			Policy: &s.policy, TimeoutCause: errTimeout, Family: "personas", Budget: s.budget, Breaker: s.breaker,
 			Limiter: s.limiter, Random: func() float64 { return 0.5 },
 		}
-		_, err := Do(t.Context(), call, func(ctx context.Context, _ *Lease) Outcome {
+		_, err := Do(t.Context(), call, func(ctx context.Context, _ *Lease, o *Outcome) {
 			if state, _, _ := s.breaker.Check(time.Now()); state != HalfOpen {
 				t.Errorf("during the probe the breaker is %s", state)
 			}
@@ -158,7 +158,7 @@ func TestDoLongAnswer(t *testing.T) {
 			if ctx.Err() != nil {
 				t.Errorf("the attempt was ended: %v", context.Cause(ctx))
 			}
-			return Outcome{Err: errUpstream, Result: Failure, Sends: 1, Headers: Headers{Limit: 60, HasLimit: true}}
+			*o = Outcome{Err: errUpstream, Result: Failure, Sends: 1, Headers: Headers{Limit: 60, HasLimit: true}}
 		})
 		if !errors.Is(err, errUpstream) {
 			t.Errorf("got %v", err)
@@ -343,7 +343,7 @@ func TestDoPanic(t *testing.T) {
 			call := &Call{
 				Policy: &s.policy, Timeout: time.Minute, Budget: s.budget, Breaker: s.breaker, Limiter: s.limiter, Slots: s.slots,
 			}
-			_, _ = Do(t.Context(), call, func(context.Context, *Lease) Outcome { panic("a mistake") })
+			_, _ = Do(t.Context(), call, func(context.Context, *Lease, *Outcome) { panic("a mistake") })
 		}()
 		if _, _, ok := s.breaker.Check(time.Now()); !ok || !s.slots.Idle() || s.limiter.Usage().Own != 2 {
 			t.Errorf("let through: %v, slots %+v, window %+v", ok, s.slots.Usage(), s.limiter.Usage())
@@ -401,7 +401,7 @@ func BenchmarkDo(b *testing.B) {
 		Slots:   NewBulkhead(Caps{Slots: 10}, NewLocalSlots()),
 		Random:  func() float64 { return 0.5 },
 	}
-	attempt := func(context.Context, *Lease) Outcome { return well }
+	attempt := func(_ context.Context, _ *Lease, o *Outcome) { *o = well }
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, err := Do(b.Context(), call, attempt); err != nil {

@@ -69,7 +69,7 @@ func (s *stage) call(ctx context.Context, change ...func(*Call)) (time.Duration,
 }
 
 // attempt plays the next line of the script; beyond its end all is well.
-func (s *stage) attempt(ctx context.Context, _ *Lease) Outcome {
+func (s *stage) attempt(ctx context.Context, _ *Lease, o *Outcome) {
 	s.mu.Lock()
 	next := reply{outcome: well}
 	if len(s.script) > 0 {
@@ -79,13 +79,12 @@ func (s *stage) attempt(ctx context.Context, _ *Lease) Outcome {
 	s.mu.Unlock()
 	select {
 	case <-time.After(next.after):
-		return next.outcome
+		*o = next.outcome
 	case <-ctx.Done():
-		o := Outcome{Err: context.Cause(ctx), Sends: 1}
+		*o = Outcome{Err: context.Cause(ctx), Sends: 1}
 		if errors.Is(o.Err, errTimeout) {
 			o.Reason, o.Unknown, o.Result = "timeout", true, Failure
 		}
-		return o
 	}
 }
 

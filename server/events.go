@@ -22,7 +22,7 @@ func (h *handler) events(c *call, stream grpc.ServerStream) (err error) {
 	}
 	defer answers.Close()
 	generates := h.generative[c.plan]
-	c.loop.Answered(report.Sends, rateHeaders(report))
+	c.loop.Answered(report.Sends, rateHeaders(&c.report))
 	for {
 		answer, err := answers.Next()
 		switch {

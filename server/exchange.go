@@ -25,26 +25,25 @@ type exchange struct {
 	unclear bool // an attempt may have been carried out, though it failed
 }
 
-// attempt makes one attempt and says what came of it.
-func (e *exchange) attempt(ctx context.Context, in any, next grpc.UnaryHandler) (o resilience.Outcome) {
+// attempt makes one attempt, which begins now, and says in o what came of it.
+func (e *exchange) attempt(ctx context.Context, in any, next grpc.UnaryHandler, now time.Time, o *resilience.Outcome) {
 	c := e.call
 	c.report = mavera.Report{}
-	begin := time.Now()
 	var err error
 	e.out, err = next(ctx, in)
 	e.sent = e.sent || c.report.Sends > 0
 	o.Err, o.Result, o.Sends = err, resilience.Success, c.report.Sends
-	o.Headers = rateHeaders(c.report)
+	o.Headers = rateHeaders(&c.report)
 	if err == nil {
-		return o
+		return
 	}
 	failure := (*mavera.Failure)(nil)
 	if !errors.As(err, &failure) {
-		return o
+		return
 	}
 	if e.unclear && failure.HTTPStatus == http.StatusNotFound && c.plan.HTTPMethod == http.MethodDelete {
 		e.out, o.Err = &transcode.Answer{}, nil // it is gone: the attempt before this one did it
-		return o
+		return
 	}
 	e.unclear = e.unclear || c.report.Sends > 0 && failure.Unclear()
 	o.Reason = failure.Reason
@@ -63,11 +62,10 @@ func (e *exchange) attempt(ctx context.Context, in any, next grpc.UnaryHandler) 
 	}
 	switch {
 	case left(failure):
-		o.Repeat, o.Result = false, e.leaving(ctx, failure, begin)
+		o.Repeat, o.Result = false, e.leaving(ctx, failure, now)
 	case failure.Unhealthy():
 		o.Result = resilience.Failure
 	}
-	return o
 }
 
 // left reports whether an attempt ended because the call did.
@@ -143,23 +141,24 @@ func refused(err error) *mavera.Failure {
 
 // rateHeaders reads what an answer says of the rate limit. A part that cannot be read
 // becomes nonsense, which the window ignores and counts.
-func rateHeaders(report mavera.Report) (h resilience.Headers) {
-	number := func(name string) (n int, has bool) {
-		text := report.Header.Get(name)
-		if text == "" {
-			return 0, false
-		}
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return -1, true
-		}
-		return n, true
-	}
-	h.Limit, h.HasLimit = number("X-Ratelimit-Limit")
-	h.Remaining, h.HasRemaining = number("X-Ratelimit-Remaining")
-	if reset, ok := number("X-Ratelimit-Reset"); ok {
+func rateHeaders(report *mavera.Report) (h resilience.Headers) {
+	h.Limit, h.HasLimit = headerNumber(report.Header["X-Ratelimit-Limit"])
+	h.Remaining, h.HasRemaining = headerNumber(report.Header["X-Ratelimit-Remaining"])
+	if reset, ok := headerNumber(report.Header["X-Ratelimit-Reset"]); ok {
 		h.Reset = time.Unix(int64(reset), 0)
 	}
 	h.Date = report.Date
 	return h
+}
+
+// headerNumber is the value of a header, -1 where it makes no sense.
+func headerNumber(values []string) (n int, has bool) {
+	if len(values) == 0 || values[0] == "" {
+		return 0, false
+	}
+	n, err := strconv.Atoi(values[0])
+	if err != nil {
+		return -1, true
+	}
+	return n, true
 }

@@ -143,7 +143,7 @@ func TestRateHeaders(t *testing.T) {
 			resilience.Headers{Limit: -1, HasLimit: true, Remaining: -1, HasRemaining: true, Reset: time.Unix(-1, 0)},
 		},
 	} {
-		if diff := cmp.Diff(row.want, rateHeaders(mavera.Report{Header: row.header, Date: row.date})); diff != "" {
+		if diff := cmp.Diff(row.want, rateHeaders(&mavera.Report{Header: row.header, Date: row.date})); diff != "" {
 			t.Errorf("%s, -want +got:\n%s", row.name, diff)
 		}
 	}

@@ -260,7 +260,7 @@ func (l *lookUp) list(ctx context.Context) ([]made, error) {
 		if err != nil {
 			return nil, err
 		}
-		since := l.since(rateHeaders(c.report), time.Now())
+		since := l.since(rateHeaders(&c.report), time.Now())
 		for i := range rows {
 			row := &rows[i]
 			if known[row.id] {

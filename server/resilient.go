@@ -151,14 +151,13 @@ func (r *resilient) run(ctx context.Context, c *call, in any, next grpc.UnaryHan
 			}
 		}
 	}
-	waited, err := resilience.Do(ctx, call, func(ctx context.Context, lease *resilience.Lease) (o resilience.Outcome) {
+	waited, err := resilience.Do(ctx, call, func(ctx context.Context, lease *resilience.Lease, o *resilience.Outcome) {
 		lookUp.sending()
 		askedAt := time.Now()
-		o = e.attempt(ctx, in, next)
+		e.attempt(ctx, in, next, askedAt, o)
 		lookUp.answered(e.out, o.Err)
 		r.jobs.learn(c, lease, family.Value.slots, e.out, o.Err)
 		r.watches.learn(c, askedAt, e.out, o.Err)
-		return o
 	})
 	c.waited = waited
 	if err != nil {

@@ -57,9 +57,9 @@ func BenchmarkDo(b *testing.B) {
 			Budget: state.Value.budget, Breaker: state.Value.breaker, Limiter: state.Value.limiter, Slots: state.Value.slots,
 			Random: rand.Float64, Watch: ignore{},
 		}
-		_, err := resilience.Do(ctx, call, func(context.Context, *resilience.Lease) resilience.Outcome {
+		_, err := resilience.Do(ctx, call, func(_ context.Context, _ *resilience.Lease, o *resilience.Outcome) {
 			now := time.Now()
-			return resilience.Outcome{
+			*o = resilience.Outcome{
 				Result: resilience.Success, Sends: 1,
 				Headers: resilience.Headers{Limit: limit, HasLimit: true, Remaining: limit, HasRemaining: true, Reset: now, Date: now},
 			}

@@ -110,13 +110,13 @@ func (l *load) call(c caller, random *rand.Rand) {
 	call := l.chain
 	call.Class, call.Caller, call.Random = c.class, c.name, random.Float64
 	begin, attempts := time.Now(), 0
-	waited, err := resilience.Do(ctx, &call, func(ctx context.Context, _ *resilience.Lease) resilience.Outcome {
+	waited, err := resilience.Do(ctx, &call, func(ctx context.Context, _ *resilience.Lease, o *resilience.Outcome) {
 		attempts++
-		return l.upstream.attempt(ctx, trip{
+		l.upstream.attempt(ctx, trip{
 			there: 10*time.Millisecond + time.Duration(random.Int64N(int64(90*time.Millisecond))),
 			back:  100*time.Millisecond + time.Duration(random.Int64N(int64(200*time.Millisecond))),
 			fails: random.Float64() < l.fail,
-		})
+		}, o)
 	})
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -46,11 +46,10 @@ var (
 )
 
 // attempt makes one exchange, as the gateway's exchange with Mavera reports it.
-func (u *upstream) attempt(ctx context.Context, trip trip) resilience.Outcome {
-	o := resilience.Outcome{Sends: 1}
+func (u *upstream) attempt(ctx context.Context, trip trip, o *resilience.Outcome) {
 	if !pause(ctx, trip.there) {
 		o.Err = context.Cause(ctx)
-		return o
+		return
 	}
 	status, headers, hint := u.arrive(time.Now(), trip.fails)
 	if status == 200 {
@@ -58,12 +57,12 @@ func (u *upstream) attempt(ctx context.Context, trip trip) resilience.Outcome {
 		u.leave()
 		if !finished {
 			o.Err = context.Cause(ctx)
-			return o
+			return
 		}
 	}
 	if !pause(ctx, trip.back) {
 		o.Err = context.Cause(ctx)
-		return o
+		return
 	}
 	o.Headers, o.Result = headers, resilience.Success
 	switch status {
@@ -73,7 +72,6 @@ func (u *upstream) attempt(ctx context.Context, trip trip) resilience.Outcome {
 	case 503:
 		o.Err, o.Reason, o.Repeat, o.Result = errUnavailable, "503", true, resilience.Failure
 	}
-	return o
 }
 
 // arrive decides a request on arrival. Refused ones do not count in the window; those

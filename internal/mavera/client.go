@@ -228,20 +228,32 @@ type outgoing struct {
 // send sends the request and returns the answer with its body unread, and how often the
 // request was handed to a connection.
 func (c *Client) send(ctx context.Context, call Call) (*http.Response, int, error) {
-	o := &outgoing{
-		target: c.base,
-		values: [...]string{"Bearer " + call.Key.Reveal(), "application/json", c.userAgent},
-	}
+	o := new(outgoing)
 	// Not WroteHeaders: a connection may go on writing after the attempt was
 	// given up, and what was sent would be taken for unsent.
 	o.trace.GotConn = func(httptrace.GotConnInfo) { o.sends.Add(1) }
-	ctx = httptrace.WithClientTrace(ctx, &o.trace)
+	request, err := c.request(httptrace.WithClientTrace(ctx, &o.trace), call, o)
+	if err != nil {
+		return nil, 0, err
+	}
+	response, err := c.transport.RoundTrip(request)
+	sends := int(o.sends.Load())
+	if err != nil {
+		return nil, sends, fmt.Errorf("send request: %w", err)
+	}
+	return response, sends, nil
+}
+
+// request makes the request of a call.
+func (c *Client) request(ctx context.Context, call Call, o *outgoing) (*http.Request, error) {
+	o.target = c.base
+	o.values = [...]string{"Bearer " + call.Key.Reveal(), "application/json", c.userAgent}
 	path, query, _ := strings.Cut(call.Request.Target, "?")
 	o.target.RawPath = strings.TrimSuffix(c.base.EscapedPath(), "/") + path
 	o.target.RawQuery = query
 	var err error
 	if o.target.Path, err = url.PathUnescape(o.target.RawPath); err != nil {
-		return nil, 0, fmt.Errorf("unescape path: %w", err)
+		return nil, fmt.Errorf("unescape path: %w", err)
 	}
 	request := (&http.Request{
 		Method: call.Request.Method,
@@ -269,12 +281,7 @@ func (c *Client) send(ctx context.Context, call Call) (*http.Response, int, erro
 		request.Body = io.NopCloser(bytes.NewReader(body))
 		request.GetBody = func() (io.ReadCloser, error) { return io.NopCloser(bytes.NewReader(body)), nil }
 	}
-	response, err := c.transport.RoundTrip(request)
-	sends := int(o.sends.Load())
-	if err != nil {
-		return nil, sends, fmt.Errorf("send request: %w", err)
-	}
-	return response, sends, nil
+	return request, nil
 }
 
 var errTooLarge = errors.New("the answer is over the size limit")
