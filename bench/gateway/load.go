@@ -28,7 +28,9 @@ type load struct {
 	// streams takes as long as they do.
 	turn   time.Duration
 	rounds int
-	only   []string // rows; none for all
+	// waiting runs an open loop with the wait that it goes by.
+	waiting func(func(wait))
+	only    []string // rows; none for all
 }
 
 // The parts of a run.
@@ -78,7 +80,7 @@ func policyCount(n int) string {
 
 // loads are those of a run.
 func (o options) loads() []load {
-	closedTurn, openTurn, rounds, openRounds := 300*time.Millisecond, 1500*time.Millisecond, o.rounds, (o.rounds+2)/3
+	closedTurn, openTurn, rounds, openRounds := 300*time.Millisecond, 1500*time.Millisecond, o.rounds, (o.rounds+1)/2
 	growing, rotating := []int{8, 32, 128, 512, 2000}, []int{1, 8, 64}
 	if o.quick {
 		closedTurn, openTurn, rounds, openRounds = 150*time.Millisecond, 400*time.Millisecond, 3, 1
@@ -89,7 +91,7 @@ func (o options) loads() []load {
 		if !slices.Contains(o.parts, part) {
 			return
 		}
-		l.part, l.turn, l.rounds = part, closedTurn, rounds
+		l.part, l.turn, l.rounds, l.waiting = part, closedTurn, rounds, punctually
 		if l.rate > 0 {
 			l.turn, l.rounds = openTurn, openRounds
 		}
@@ -203,12 +205,14 @@ func (l load) open(ctx context.Context, c callers) (tally, error) {
 	defer cancel(nil)
 	late := make([]time.Duration, int(l.turn.Seconds()*float64(l.rate)))
 	begin := time.Now()
-	pace(ctx, l.rate, len(late), func(i int, due time.Time) {
-		q := l.question(i)
-		if err := c.ask(ctx, i, q); err != nil {
-			cancel(err)
-		}
-		late[i] = time.Since(due) - q.delay
+	l.waiting(func(w wait) {
+		pace(ctx, w, l.rate, len(late), func(i int, due time.Time) {
+			q := l.question(i)
+			if err := c.ask(ctx, i, q); err != nil {
+				cancel(err)
+			}
+			late[i] = time.Since(due) - q.delay
+		})
 	})
 	t := tally{calls: len(late), took: time.Since(begin), late: late}
 	slices.Sort(t.late)
@@ -219,12 +223,12 @@ func (l load) open(ctx context.Context, c callers) (tally, error) {
 // whether or not those before it have been answered, and waits for them all. A call that
 // begins late, because the machine was busy, is told when it was due: counted from then,
 // no wait is omitted that a caller of that time would have had.
-func pace(ctx context.Context, rate, calls int, call func(i int, due time.Time)) {
+func pace(ctx context.Context, wait wait, rate, calls int, call func(i int, due time.Time)) {
 	var running sync.WaitGroup
 	begin := time.Now()
 	for i := range calls {
 		due := begin.Add(time.Duration(i) * time.Second / time.Duration(rate))
-		if !sleep(ctx, time.Until(due)) || ctx.Err() != nil {
+		if !wait(ctx, time.Until(due)) || ctx.Err() != nil {
 			break
 		}
 		running.Go(func() { call(i, due) })

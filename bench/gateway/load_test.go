@@ -18,7 +18,7 @@ func TestPace(t *testing.T) {
 		begin := time.Now()
 		var mu sync.Mutex
 		began, due := make([]time.Duration, 5), make([]time.Duration, 5)
-		pace(t.Context(), 1000, 5, func(i int, at time.Time) {
+		pace(t.Context(), sleep, 1000, 5, func(i int, at time.Time) {
 			mu.Lock()
 			began[i], due[i] = time.Since(begin), at.Sub(begin)
 			mu.Unlock()
@@ -40,7 +40,7 @@ func TestPaceEndsWithItsContext(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var calls atomic.Int64
-		pace(ctx, 10, 100, func(i int, _ time.Time) {
+		pace(ctx, sleep, 10, 100, func(i int, _ time.Time) {
 			calls.Add(1)
 			if i == 3 {
 				cancel()
@@ -50,6 +50,12 @@ func TestPaceEndsWithItsContext(t *testing.T) {
 			t.Errorf("%d calls were made, want 4", got)
 		}
 	})
+}
+
+// asleep is the load by timers that a bubble knows.
+func (l load) asleep() load {
+	l.waiting = func(f func(wait)) { f(sleep) }
+	return l
 }
 
 // A fake answers after the delay that it is asked for and a time of its own.
@@ -85,7 +91,7 @@ func TestLoads(t *testing.T) {
 	} {
 		t.Run(tc.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				got, err := tc.load.run(t.Context(), fake{own: 7 * time.Millisecond})
+				got, err := tc.load.asleep().run(t.Context(), fake{own: 7 * time.Millisecond})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -106,7 +112,7 @@ func TestLoadFails(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		want := errors.New("refused")
 		for _, l := range []load{{size: sizes()[0], rate: 10, turn: time.Second}, {size: sizes()[0], callers: 2, turn: time.Second}, {callers: 2, events: 3}} {
-			if _, err := l.run(t.Context(), fake{own: time.Millisecond, fail: want}); !errors.Is(err, want) {
+			if _, err := l.asleep().run(t.Context(), fake{own: time.Millisecond, fail: want}); !errors.Is(err, want) {
 				t.Errorf("%s: %v, want %v", l, err, want)
 			}
 		}

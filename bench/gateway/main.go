@@ -130,7 +130,7 @@ func parseFlags(args []string, help io.Writer) (options, error) {
 	})
 	flags.IntVar(&o.callers, "callers", 32, "how many callers a closed loop has, each with one call at a time")
 	flags.IntVar(&o.connections, "connections", 4, "how many gRPC connections the callers share")
-	flags.IntVar(&o.rounds, "rounds", 9, "how often every system takes its turn in a closed loop and at streams; a third of it in an open loop")
+	flags.IntVar(&o.rounds, "rounds", 9, "how often every system takes its turn in a closed loop and at streams; half of it in an open loop")
 	flags.IntVar(&o.starts, "starts", 5, "how often the gateway is started to measure its start")
 	flags.BoolVar(&o.quick, "quick", false, "measure everything in fewer and shorter turns: about a minute and a half")
 	flags.BoolVar(&o.check, "check", false, "fail if a target is missed")

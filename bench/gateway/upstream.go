@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"io"
 	"net/http"
+	"runtime"
 	"strconv"
 	"time"
 
@@ -19,6 +20,7 @@ const (
 	personasPath = "/personas"
 	chatPath     = "/chat/completions"
 	tracesPath   = "/v1/traces" // where it takes spans, and drops them
+	threadsPath  = "/threads/"  // and a number: on how many threads it goes on
 )
 
 // serveUpstream is the program that stands in for Mavera: it answers from memory.
@@ -76,20 +78,13 @@ func upstream() http.Handler {
 	mux.HandleFunc("POST "+tracesPath, func(_ http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body) // an exporter that has gone is not ours to mind either
 	})
+	mux.HandleFunc("GET "+threadsPath+"{n}", func(w http.ResponseWriter, r *http.Request) {
+		n, err := strconv.Atoi(r.PathValue("n"))
+		if err != nil || n < 1 {
+			http.Error(w, "no such number", http.StatusNotFound)
+			return
+		}
+		runtime.GOMAXPROCS(n)
+	})
 	return mux
-}
-
-// sleep returns after d and reports true, or when ctx ends.
-func sleep(ctx context.Context, d time.Duration) bool {
-	if d <= 0 {
-		return true
-	}
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return true
-	case <-ctx.Done():
-		return false
-	}
 }
