@@ -59,10 +59,29 @@ type rpcSet struct {
 	code   codes.Code
 }
 
+func (k rpcSet) attributes() []attribute.KeyValue {
+	name := code.Code(k.code).String()
+	attributes := []attribute.KeyValue{semconv.RPCSystemNameGRPC, semconv.RPCMethod(k.method), semconv.RPCResponseStatusCode(name)}
+	switch k.code { // those that are errors of a server
+	case codes.Unknown, codes.DeadlineExceeded, codes.Unimplemented, codes.Internal, codes.Unavailable, codes.DataLoss:
+		attributes = append(attributes, semconv.ErrorTypeKey.String(name))
+	default:
+	}
+	return attributes
+}
+
 type attemptSet struct {
 	target    tracing.Target
 	status    int
 	errorType string
+}
+
+func (k attemptSet) attributes() []attribute.KeyValue {
+	attributes := k.target.Attributes()
+	if k.status != 0 {
+		attributes = append(attributes, semconv.HTTPResponseStatusCode(k.status))
+	}
+	return withError(attributes, k.errorType)
 }
 
 // A genSet is that of a duration, or with a kind of tokens that of tokens.
@@ -92,34 +111,6 @@ func newCallInstruments(meter metric.Meter) (*callInstruments, error) {
 		return nil, fmt.Errorf("make instruments of calls: %w", err)
 	}
 	return c, nil
-}
-
-// RecordCall records an RPC; method is the full one without a slash in front.
-func (i *Instruments) RecordCall(ctx context.Context, method string, status codes.Code, took time.Duration) {
-	c := i.calls
-	c.rpcs.Record(ctx, took.Seconds(), c.rpcSets.of(rpcSet{method, status}, func(k rpcSet) []attribute.KeyValue {
-		name := code.Code(k.code).String()
-		attributes := []attribute.KeyValue{semconv.RPCSystemNameGRPC, semconv.RPCMethod(k.method), semconv.RPCResponseStatusCode(name)}
-		switch k.code { // those that are errors of a server
-		case codes.Unknown, codes.DeadlineExceeded, codes.Unimplemented, codes.Internal, codes.Unavailable, codes.DataLoss:
-			attributes = append(attributes, semconv.ErrorTypeKey.String(name))
-		default:
-		}
-		return attributes
-	}).record...)
-}
-
-// RecordAttempt records an attempt: with the status of its answer, 0 where there was
-// none, and what went wrong, of a bounded set, or "".
-func (i *Instruments) RecordAttempt(ctx context.Context, to tracing.Target, status int, errorType string, took time.Duration) {
-	c := i.calls
-	c.attempts.Record(ctx, took.Seconds(), c.attemptSets.of(attemptSet{to, status, errorType}, func(k attemptSet) []attribute.KeyValue {
-		attributes := k.target.Attributes()
-		if k.status != 0 {
-			attributes = append(attributes, semconv.HTTPResponseStatusCode(k.status))
-		}
-		return withError(attributes, k.errorType)
-	}).record...)
 }
 
 // RecordGeneration records a call that generates: how long it took over all attempts,

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
+	"sync/atomic"
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/metric"
@@ -27,9 +27,10 @@ type Instruments struct {
 	watchPolls       metric.Int64Counter
 	ignoredReports   metric.Int64Counter
 	refusals         metric.Int64Counter
-	panics           metric.Int64Counter
+	panics           atomic.Int64
 
 	pairs sets[pair]
+	batch batch
 }
 
 // A pair is a family and another attribute.
@@ -46,7 +47,7 @@ func (p pair) attributes() []attribute.KeyValue {
 // NewInstruments makes the instruments of a provider.
 func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 	meter := provider.Meter(ScopeName)
-	var errs [12]error
+	var errs [13]error
 	var i Instruments
 	i.unmodelledFields, errs[0] = meter.Int64Counter(unmodelledFields, metric.WithUnit("{field}"),
 		metric.WithDescription("Fields of Mavera's answers that the protos do not model and that went to additional_fields."))
@@ -72,14 +73,22 @@ func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 		metric.WithDescription("Calls whose x-forwarded-client-cert was not used, by the reason."))
 	i.refusals, errs[10] = meter.Int64Counter(refusals, metric.WithUnit("{call}"),
 		metric.WithDescription("Calls that the gateway refused by itself, by the reason; SHUTTING_DOWN includes those that a stop ended."))
-	i.panics, errs[11] = meter.Int64Counter(panics, metric.WithUnit("{panic}"),
+	panics, err := meter.Int64ObservableCounter(panics, metric.WithUnit("{panic}"),
 		metric.WithDescription("Panics that ended a call, or a poll of a watched job, and not the process."))
-	calls, err := newCallInstruments(meter)
-	if err := errors.Join(append(errs[:], err)...); err != nil {
+	errs[11] = err
+	i.calls, errs[12] = newCallInstruments(meter)
+	i.callers = newLabels(maxCallers)
+	if err := errors.Join(errs[:]...); err != nil {
 		return nil, fmt.Errorf("make instruments: %w", err)
 	}
-	i.panics.Add(context.Background(), 0) // or an alert would miss the first one
-	i.calls, i.callers = calls, newLabels(maxCallers)
+	// Observed from the start, or an alert would miss the first one.
+	if _, err := meter.RegisterCallback(func(_ context.Context, o metric.Observer) error {
+		i.flush()
+		o.ObserveInt64(panics, i.panics.Load())
+		return nil
+	}, panics); err != nil {
+		return nil, fmt.Errorf("make instruments: %w", err)
+	}
 	return &i, nil
 }
 
@@ -87,21 +96,6 @@ func NewInstruments(provider metric.MeterProvider) (*Instruments, error) {
 // the RPC does not model.
 func (i *Instruments) AddUnmodelledField(ctx context.Context, rpc, field, kind string, count int) {
 	i.unmodelledFields.Add(ctx, int64(count), metric.WithAttributes(RPCKey.String(rpc), FieldKey.String(field), KindKey.String(kind)))
-}
-
-// AddCredits counts the credits that an answer reports as used; a number below
-// zero is ignored, because a counter never falls. The first hundred callers are told
-// apart.
-func (i *Instruments) AddCredits(ctx context.Context, family, caller string, credits float64) {
-	if credits >= 0 {
-		i.creditsUsed.Add(ctx, credits, i.pairs.of(pair{family, CallerKey, i.callers.of(caller, true)}, pair.attributes).add...)
-	}
-}
-
-// AddAttempts counts requests sent to Mavera with one outcome: more than one where the
-// HTTP client sent the request again by itself.
-func (i *Instruments) AddAttempts(ctx context.Context, family, outcome string, count int) {
-	i.upstreamAttempts.Add(ctx, int64(count), i.pairs.of(pair{family, OutcomeKey, outcome}, pair.attributes).add...)
 }
 
 // AddRetry counts an attempt that is repeated because of its outcome.
@@ -117,11 +111,6 @@ func (i *Instruments) AddBudgetRefusal(ctx context.Context, family string) {
 // AddTransition counts a change of a breaker's state.
 func (i *Instruments) AddTransition(ctx context.Context, family, from, to string) {
 	i.transitions.Add(ctx, 1, metric.WithAttributes(FamilyKey.String(family), FromKey.String(from), ToKey.String(to)))
-}
-
-// RecordWait records how long an attempt waited for permission to be sent.
-func (i *Instruments) RecordWait(ctx context.Context, family, class string, waited time.Duration) {
-	i.wait.Record(ctx, waited.Seconds(), i.pairs.of(pair{family, ClassKey, class}, pair.attributes).record...)
 }
 
 // AddLookUp counts a look-up of what a billed create has made.
@@ -145,4 +134,4 @@ func (i *Instruments) AddRefusal(ctx context.Context, family, reason string) {
 }
 
 // AddPanic counts a panic that was recovered. The log says where it was.
-func (i *Instruments) AddPanic(ctx context.Context) { i.panics.Add(ctx, 1) }
+func (i *Instruments) AddPanic(context.Context) { i.panics.Add(1) }
