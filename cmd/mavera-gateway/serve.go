@@ -49,16 +49,17 @@ func serve(ctx context.Context, args, environ []string, out, errOut io.Writer) e
 	if cfg.PrintPolicy {
 		return table(out, policy.Table)
 	}
-	log := lines.NewWriter(errOut)
-	return errors.Join(start(ctx, &cfg, policy, log, errOut), log.Close())
-}
-
-// start starts what is configured, and runs it until ctx ends. Lines are logged to log; the
-// greeting of the simulator goes to banner.
-func start(ctx context.Context, cfg *config.Config, policy server.Policies, log, banner io.Writer) error {
 	level := new(slog.LevelVar)
 	level.Set(cfg.LogLevel)
-	logger := slog.New(slog.NewJSONHandler(secret.NewWriter(log), &slog.HandlerOptions{Level: level}))
+	log := lines.New(errOut, func(out io.Writer) slog.Handler {
+		return slog.NewJSONHandler(secret.NewWriter(out), &slog.HandlerOptions{Level: level})
+	})
+	return errors.Join(start(ctx, &cfg, policy, slog.New(log.Handler()), level, errOut), log.Close())
+}
+
+// start starts what is configured, and runs it until ctx ends. level is that of the logger;
+// the greeting of the simulator goes to banner.
+func start(ctx context.Context, cfg *config.Config, policy server.Policies, logger *slog.Logger, level *slog.LevelVar, banner io.Writer) error {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
@@ -77,7 +78,7 @@ func start(ctx context.Context, cfg *config.Config, policy server.Policies, log,
 		}
 	}()
 	meters := meterProvider(cfg, observed)
-	instruments, err := telemetry.NewInstruments(meters) //nolint:contextcheck // it counts nothing for a call
+	instruments, err := telemetry.NewInstruments(meters)
 	if err != nil {
 		return fmt.Errorf("make instruments: %w", err)
 	}
