@@ -131,7 +131,7 @@ func TestCheck(t *testing.T) {
 		t.Errorf("without -check: %v", err)
 	}
 	err := (options{check: true}).report(new(bytes.Buffer), fixture())
-	if want := "5 targets are missed"; err == nil || err.Error() != want {
+	if want := "6 targets are missed"; err == nil || err.Error() != want {
 		t.Errorf("with -check: %v, want %q", err, want)
 	}
 }

@@ -41,7 +41,7 @@ func (r *record) missed() int {
 func (r *record) targets() []verdict {
 	var out []verdict
 	most := func(what, unit string, limit, goal, got float64) {
-		v := verdict{what: what, want: fmt.Sprintf("%g%s", limit, unit), met: got <= limit, unknown: math.IsNaN(got), measured: fmt.Sprintf("%.2f%s", got, unit)}
+		v := verdict{what: what, want: fmt.Sprintf("%g%s", limit, unit), met: got <= limit, unknown: math.IsNaN(got), measured: measuredAs(got) + unit}
 		if goal > 0 {
 			v.goal = fmt.Sprintf("%g%s", goal, unit)
 		}
@@ -59,11 +59,16 @@ func (r *record) targets() []verdict {
 	for _, s := range sizes() {
 		most("CPU per call, gateway to dynamicpb, "+s.name, "", 0.5, 0, r.closed(gatewayName, dynamicCommand, s.name, cpuRatio))
 	}
-	most("CPU per call, gateway to Portkey (1/15), 1KB", "", 0.067, 0, r.closed(gatewayName, portkeyName, "1KB", cpuRatio))
+	for _, s := range sizes() {
+		most("CPU per call, gateway to Portkey (1/15), "+s.name, "", 0.067, 0, r.closed(gatewayName, portkeyName, s.name, cpuRatio))
+	}
+	most("CPU per call, metrics to none, 1KB", "", 1.05, 0, r.closed(gatewayName, noMetricsName, "1KB", cpuRatio))
 	most("CPU per call, traced 10 % to untraced, 1KB", "", 1.1, 0, r.closed(tracedSomeName, gatewayName, "1KB", cpuRatio))
 	most("CPU per call, metrics and traced 10 % to neither, 1KB", "", 1.15, 0, r.closed(tracedSomeName, noMetricsName, "1KB", cpuRatio))
 	most("calls/s, floor to gateway (1/0.8), 1KB", "", 1.25, 0, r.closed(floorName, gatewayName, "1KB", rateRatio))
-	most("peak memory, gateway to floor, 1KB", "", 1.2, 0, r.closed(gatewayName, floorName, "1KB", func(n, other *line) float64 { return n.PeakMiB / other.PeakMiB }))
+	for _, s := range sizes() {
+		most("peak memory, gateway to floor, "+s.name, "", 1.2, 0, r.closed(gatewayName, floorName, s.name, func(n, other *line) float64 { return n.PeakMiB / other.PeakMiB }))
+	}
 	for _, rate := range rates() {
 		most(fmt.Sprintf("added p50, gateway to floor, 1KB, %d/s", rate), "", 1.3, 0, r.addedRatio(rate))
 	}
@@ -76,6 +81,14 @@ func (r *record) targets() []verdict {
 	most("start to SERVING", " ms", 150, 0, orNaN(r.Start.ServingMillis))
 	most("binary", " MB", 35, 0, orNaN(r.Start.BinaryMB))
 	return out
+}
+
+// measuredAs is a figure with two digits behind the point, or as many that count.
+func measuredAs(got float64) string {
+	if got < 0.1 {
+		return fmt.Sprintf("%.2g", got)
+	}
+	return fmt.Sprintf("%.2f", got)
 }
 
 func cpuRatio(n, other *line) float64 { return ratio(n, other).median }
